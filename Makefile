@@ -1,0 +1,50 @@
+# Each target sets up what it needs. `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help venv tools demo test test-fast test-e2e lint format generate run bench clean
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+venv:
+	@scripts/timed "Python environment from requirements.lock" scripts/venv
+
+tools: venv ## compile Kubernetes, etcd, kwok and the registry (cached)
+	@scripts/timed "compiled tools" $(BIN)/interlock-sandbox tools
+
+demo: tools ## the whole story on this machine (KEEP=1 leaves it running)
+	@scripts/timed "demo" $(BIN)/python -m interlock_sandbox.demo $(if $(KEEP),--keep)
+
+test: test-fast tools ## all levels that need no more than the control plane
+	@scripts/timed "cluster and crash tests" $(PYTEST) -q tests/cluster tests/crash
+
+test-fast: venv ## unit and attack tests only
+	@scripts/timed "unit and attack tests" $(PYTEST) -q tests/unit tests/attack
+
+test-e2e: tools ## what needs more than the control plane: the demo's story, asserted
+	@scripts/timed "end-to-end tests" $(PYTEST) -q tests/e2e
+
+lint: venv ## style, types, layers, docstrings, generated files
+	@scripts/timed "ruff" $(BIN)/ruff check
+	@scripts/timed "ruff format" $(BIN)/ruff format --check --quiet
+	@scripts/timed "mypy" $(BIN)/mypy operator/interlock pipelines sandbox/interlock_sandbox crds
+	@scripts/timed "layers" $(BIN)/lint-imports --no-cache
+	@scripts/timed "docstrings" $(BIN)/interrogate -q operator pipelines sandbox
+	@scripts/timed "generated files" $(BIN)/python crds/generate.py --check
+
+format: venv ## format the code
+	@$(BIN)/ruff check --fix --quiet; $(BIN)/ruff format --quiet
+
+generate: venv ## write crds/ from the models
+	@$(BIN)/python crds/generate.py
+
+run: venv ## run the operator against $KUBECONFIG with $INTERLOCK_CONFIG
+	@$(BIN)/interlock run --config "$${INTERLOCK_CONFIG:?the configuration file}" --kubeconfig "$${KUBECONFIG:?the cluster}"
+
+bench: tools ## all benchmarks, full size
+	@for file in bench/*.py; do scripts/timed "$$file" $(BIN)/python "$$file" || exit 1; done
+
+clean: ## remove the environment and all caches of the tree
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

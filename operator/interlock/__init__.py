@@ -1,0 +1,1 @@
+"""Interlock: decides which AI agents may run on a cluster, and takes them off again."""

@@ -1,0 +1,93 @@
+"""What executors get to work with. The traffic lane's ports hold nothing but the cluster."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from interlock.api.facts import Findings, Unresolved
+from interlock.api.observed import Judged
+from interlock.api.values import Clock, Purpose
+from interlock.audit.records import Keyring, Signer
+from interlock.cluster.cache import Cache, Key
+from interlock.cluster.client import Client
+from interlock.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an executor did, in a sentence; `again` asks for another look at once."""
+
+    message: str
+    again: bool = True
+
+
+@dataclass(slots=True)
+class Memory:
+    """What this process remembers of an agent and may lose: when it judged and staged last."""
+
+    judged: dict[tuple[str, Purpose], Judged] = field(default_factory=dict)
+    staged: dict[str, tuple[datetime, str, str]] = field(default_factory=dict)
+    """Revision to (when, reason, message) of a stage that was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The policy that is in force, and whether it may still promote."""
+
+    policy: Policy
+    targets: Mapping[str, bytes]
+    fresh: bool
+
+    @property
+    def key(self) -> str:
+        """Policy digest and revocation version, as one string that changes with either."""
+        return f"{self.policy.digest}.{self.policy.revocation_version}"
+
+
+class Evidence(Protocol):
+    """Where findings come from: the verifier process."""
+
+    async def findings(
+        self,
+        *,
+        namespace: str,
+        name: str,
+        spec: Mapping[str, Any],
+        targets: Mapping[str, bytes],
+        since: str,
+    ) -> Findings | Unresolved:
+        """Return what the world says of a spec, or why it could not be asked."""
+
+
+@dataclass(slots=True)
+class Governance:
+    """Holds the policy in force for everyone; None until one was verified."""
+
+    current: InForce | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficPorts:
+    """All that a traffic step may touch: caches, the cluster, keys, the clock."""
+
+    client: Client
+    cache: Cache
+    signer: Signer
+    keyring: Keyring
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class WorkPorts:
+    """What work steps get beside it."""
+
+    traffic: TrafficPorts
+    evidence: Evidence
+    governance: Governance
+    memories: dict[Key, Memory]
+    cluster: str
+
+    def memory(self, key: Key) -> Memory:
+        """Return what is remembered of an agent."""
+        return self.memories.setdefault(key, Memory())

@@ -1,0 +1,90 @@
+"""The configuration that operator and command line share. Files are mounted; no Secret is read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Protocol, TypeVar
+
+from pydantic import Field
+
+from interlock.api.kinds.base import Duration, Model
+
+
+class Registry(Model):
+    """One MLflow registry."""
+
+    mlflow: str
+    username_file: Path | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+
+
+class Oci(Model):
+    """How to reach OCI registries below a prefix such as `registry.example/models/`."""
+
+    prefix: str
+    auth_file: Path | None = None
+    """A file with `user:password`."""
+    ca_file: Path | None = None
+    plain_http: Annotated[bool, Field(alias="plainHTTP")] = False
+
+
+class Git(Model):
+    """How to reach git repositories below a URL prefix."""
+
+    prefix: str
+    token_file: Path | None = None
+    """A file with `user:token`."""
+    ssh_key_file: Path | None = None
+    known_hosts_file: Path | None = None
+    ca_file: Path | None = None
+
+
+class GovernanceSource(Model):
+    """Where governance lies, and the root of trust that was agreed out of band."""
+
+    url: str
+    ref: str = "refs/heads/main"
+    root_file: Path
+    interval: Duration = "60s"
+
+
+class RecordKeys(Model):
+    """The key that signs records, and public keys that signed them before."""
+
+    key_file: Path
+    """Ed25519 private key, PKCS#8 PEM."""
+    former_public_keys: list[Path] = []
+
+
+class VerifierSocket(Model):
+    """Where the verifier listens."""
+
+    socket: Path
+
+
+class Config(Model):
+    """The whole file."""
+
+    cluster: str = "default"
+    registries: dict[str, Registry] = {}
+    oci: list[Oci] = []
+    git: list[Git] = []
+    governance: GovernanceSource | None = None
+    records: RecordKeys | None = None
+    verifier: VerifierSocket | None = None
+    state_dir: Path = Path("/var/lib/interlock")
+    """Caches only."""
+
+
+class _Prefixed(Protocol):
+    @property
+    def prefix(self) -> str: ...
+
+
+P = TypeVar("P", bound=_Prefixed)
+
+
+def longest_prefix(entries: Sequence[P], target: str) -> P | None:
+    """Return the entry whose prefix matches most of `target`, or None."""
+    fitting = [entry for entry in entries if target.startswith(entry.prefix)]
+    return max(fitting, key=lambda entry: len(entry.prefix), default=None)

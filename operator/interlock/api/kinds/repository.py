@@ -1,0 +1,63 @@
+"""AgentRepository: where a namespace's AgentDeployments and their approvals come from."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from interlock.api.kinds.base import Column, Condition, Duration, Kind, Model, Text
+
+Url = Annotated[str, Field(pattern=r"^(https|ssh)://[A-Za-z0-9][!-~]*$", max_length=512)]
+Ref = Annotated[str, Field(pattern=r"^refs/[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=256)]
+Folder = Annotated[
+    str,
+    Field(
+        pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)?$", max_length=256
+    ),
+]
+CommitId = Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$", max_length=40)]
+
+
+class AgentRepositorySpec(Model):
+    """A folder of one ref of one repository; governance must name the same three."""
+
+    mode: Literal["Sync", "EvidenceOnly"] = "Sync"
+    url: Url
+    ref: Ref = "refs/heads/main"
+    path: Folder = ""
+    interval: Duration = "60s"
+
+
+class RefusedFile(Model):
+    """A file that was not applied, and why; the others are."""
+
+    path: Annotated[str, Field(max_length=512)]
+    message: Text
+
+
+class AgentRepositoryStatus(Model):
+    """The commit that was applied last, and what of it was refused."""
+
+    observed_generation: int = 0
+    conditions: Annotated[list[Condition], Field(max_length=8)] = []
+    commit: CommitId = ""
+    applied: int = 0
+    refused: Annotated[list[RefusedFile], Field(max_length=64)] = []
+    reason: Text = "-"
+    ready: Annotated[str, Field(max_length=7)] = "Unknown"
+
+
+class AgentRepository(Kind):
+    """A git source of one team namespace."""
+
+    plural: ClassVar[str] = "agentrepositories"
+    short_names: ClassVar[tuple[str, ...]] = ("arepo",)
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column(name="READY", json_path=".status.ready"),
+        Column(name="COMMIT", json_path=".status.commit"),
+        Column(name="APPLIED", type="integer", json_path=".status.applied"),
+        Column(name="REASON", json_path=".status.reason"),
+        Column(name="AGE", type="date", json_path=".metadata.creationTimestamp"),
+    )
+    kind: Literal["AgentRepository"] = "AgentRepository"
+    spec: AgentRepositorySpec
+    status: AgentRepositoryStatus | None = None

@@ -1,0 +1,103 @@
+"""What SREs ask for: create-only objects, judged once, so that RBAC `create` is all they need."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from interlock.api.kinds.base import IMMUTABLE, Column, Kind, Model, Name, Rule, Text, Time
+
+Prefix = Annotated[str, Field(pattern=r"^[0-9a-f]{10,64}$", max_length=64)]
+"""The first 10 to 64 hex digits of a content digest."""
+Why = Annotated[str, Field(min_length=1, max_length=512)]
+User = Annotated[str, Field(max_length=512)]
+
+
+class RequestStatus(Model):
+    """How a request was judged. A request is judged once, by UID."""
+
+    phase: Literal["Pending", "Committed", "Refused", "Expired"] = "Pending"
+    message: Text = ""
+    transition: Annotated[str, Field(max_length=63)] = ""
+    at: Time | None = None
+
+
+class AgentRollbackSpec(Model):
+    """Compare-and-swap: nothing happens unless `expect` is what serves."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE,)
+    agent: Name
+    expect: Prefix
+    to: Prefix | None = None
+    reason: Why
+    cut: bool = False
+    requested_by: User = ""
+
+
+class AgentQuarantineSpec(Model):
+    """Traffic off, scale to zero, identity stopped, evidence kept."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE,)
+    agent: Name
+    reason: Why
+    requested_by: User = ""
+
+
+class AgentReleaseSpec(Model):
+    """Lifts the requested hold of a digest, or a quarantine."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        IMMUTABLE,
+        Rule(
+            "has(self.digest) != (has(self.quarantine) && self.quarantine)",
+            "give either digest or quarantine: true, not both",
+            lambda release: (release.digest is not None) != release.quarantine,
+        ),
+    )
+    agent: Name
+    digest: Prefix | None = None
+    quarantine: bool = False
+    reason: Why
+    requested_by: User = ""
+
+
+_COLUMNS = (
+    Column(name="AGENT", json_path=".spec.agent"),
+    Column(name="PHASE", json_path=".status.phase"),
+    Column(name="REQUESTEDBY", json_path=".spec.requestedBy"),
+    Column(name="REASON", json_path=".spec.reason"),
+    Column(name="MESSAGE", json_path=".status.message"),
+    Column(name="AGE", type="date", json_path=".metadata.creationTimestamp"),
+)
+
+
+class AgentRollback(Kind):
+    """An SRE's request to go back."""
+
+    plural: ClassVar[str] = "agentrollbacks"
+    short_names: ClassVar[tuple[str, ...]] = ("arb",)
+    columns: ClassVar[tuple[Column, ...]] = _COLUMNS
+    kind: Literal["AgentRollback"] = "AgentRollback"
+    spec: AgentRollbackSpec
+    status: RequestStatus | None = None
+
+
+class AgentQuarantine(Kind):
+    """An SRE's request to isolate an agent."""
+
+    plural: ClassVar[str] = "agentquarantines"
+    short_names: ClassVar[tuple[str, ...]] = ("aq",)
+    columns: ClassVar[tuple[Column, ...]] = _COLUMNS
+    kind: Literal["AgentQuarantine"] = "AgentQuarantine"
+    spec: AgentQuarantineSpec
+    status: RequestStatus | None = None
+
+
+class AgentRelease(Kind):
+    """An SRE's request to lift a hold or a quarantine; the gates run again."""
+
+    plural: ClassVar[str] = "agentreleases"
+    short_names: ClassVar[tuple[str, ...]] = ("arel",)
+    columns: ClassVar[tuple[Column, ...]] = _COLUMNS
+    kind: Literal["AgentRelease"] = "AgentRelease"
+    spec: AgentReleaseSpec
+    status: RequestStatus | None = None

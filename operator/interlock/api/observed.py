@@ -1,0 +1,190 @@
+"""What the controller knows of one agent at one moment: the only input of `decide`.
+
+Everything here is derived from the cluster's caches, the policy in force and a few memories of
+this process that may be lost (when something was judged last). Nothing here is stored.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from interlock.api.kinds.deployment import AgentDeploymentSpec
+from interlock.api.values import Purpose
+
+Cause = Literal["", "failed", "revoked", "requested"]
+TransitionType = Literal["Promotion", "Rollback", "Quarantine", "Restore", "FailedStage", "Release"]
+Ending = Literal["Committed", "Abandoned", "Failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The AgentDeployment: what the team asks for."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    spec: AgentDeploymentSpec
+    digest: str
+    """Content digest of the spec."""
+    behaviour: str
+    deleting: bool = False
+    finalizer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """An AgentRevision whose signature and digest hold."""
+
+    name: str
+    digest: str
+    behaviour: str
+    spec: AgentDeploymentSpec
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The newest GateDecision of one revision and purpose, with a valid signature."""
+
+    name: str
+    revision: str
+    number: int
+    purpose: Purpose
+    verdict: Literal["Allowed", "Waiting", "Blocked", "Error"]
+    at: datetime
+    expires: datetime | None
+    inputs: str
+    gate: str = ""
+    """The first gate that does not let through."""
+    message: str = ""
+    nonces: tuple[str, ...] = ()
+    """Nonces of the approvals that counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """An AgentTransition with a valid signature."""
+
+    name: str
+    number: int
+    type: TransitionType
+    origin: str
+    to: str
+    digest: str
+    behaviour: str
+    cause: Cause
+    reason: str
+    at: datetime
+    message: str = ""
+    requested_by: str = ""
+    request: str = ""
+    nonces: tuple[str, ...] = ()
+    cut: bool = False
+    end: Ending | None = None
+    ended: datetime | None = None
+    healthy: datetime | None = None
+
+    @property
+    def committed(self) -> bool:
+        """Whether the record took effect."""
+        return self.end == "Committed"
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """The Deployment of one revision and what its pods say of it."""
+
+    revision: str
+    replicas: int
+    pods: int
+    ready: int
+    updated: bool
+    """Whether the Deployment controller has seen the newest spec and replaced all pods."""
+    retiring: bool
+    drained: str
+    """The transition for which the last rolling restart was made."""
+    started: datetime | None = None
+    """When the first container of a pod that still is not ready was started."""
+    failing: str = ""
+    """Why the pods vote the revision unhealthy; empty where they do not."""
+
+    @property
+    def warm(self) -> bool:
+        """Whether traffic can be pointed here now."""
+        return self.ready > 0 and not self.retiring
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A pending AgentRollback, AgentQuarantine or AgentRelease."""
+
+    kind: Literal["AgentRollback", "AgentQuarantine", "AgentRelease"]
+    namespace: str
+    name: str
+    uid: str
+    created: datetime
+    reason: str
+    requested_by: str
+    expect: str = ""
+    to: str = ""
+    digest: str = ""
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Times that policy sets for the agent's tier."""
+
+    minimum_bake: timedelta
+    ready_within: timedelta
+    recheck: timedelta
+    """How often a verdict that does not allow is asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """When this process judged a revision last, and under which policy."""
+
+    at: datetime
+    policy: str
+    """Policy digest and revocation version."""
+    trouble: tuple[str, str] = ("", "")
+    """(reason, message) where no verdict could be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One agent, seen whole."""
+
+    wanted: Wanted | None
+    namespace: Literal["absent", "ours", "foreign", "leaving"] = "absent"
+    policy: str = ""
+    """Policy digest and revocation version; empty where no policy was ever verified."""
+    fresh: bool = False
+    """Whether the policy may still promote."""
+    granted: str = ""
+    """Why the namespace may not run this at all; empty where it may."""
+    timing: Timing | None = None
+    pointer: str | None = None
+    """Revision that the Service names; None where there is no Service."""
+    emergency: str = ""
+    """The reason given with an emergency write of the pointer."""
+    quarantined: bool = False
+    admitted: Mapping[str, bool] = field(default_factory=dict)
+    """Entries of AgentAdmission: revision to `eligible`."""
+    revisions: Mapping[str, Revision] = field(default_factory=dict)
+    verdicts: Mapping[tuple[str, Purpose], Verdict] = field(default_factory=dict)
+    transitions: tuple[Transition, ...] = ()
+    """By number, oldest first."""
+    workloads: Mapping[str, Workload] = field(default_factory=dict)
+    requests: tuple[Request, ...] = ()
+    """Oldest first."""
+    revoked: Mapping[str, str] = field(default_factory=dict)
+    """Revision to the reason of its revocation."""
+    judged: Mapping[tuple[str, Purpose], Judged] = field(default_factory=dict)
+    staged: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Revision to (reason, message) of a stage that the API server refused."""
+    bad_records: tuple[str, ...] = ()
+    """Records whose signature does not hold."""

@@ -1,0 +1,1 @@
+"""The commands that people and CI type: `interlock` and `kubectl interlock`."""

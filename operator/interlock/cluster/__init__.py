@@ -1,0 +1,1 @@
+"""All Kubernetes I/O: one client, the caches, and the only writers of pointer and status."""

@@ -1,0 +1,227 @@
+"""Questions to what is observed, shared by rules and status. Each is derived, nothing is stored."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from interlock.api import names
+from interlock.api.kinds.base import seconds
+from interlock.api.observed import Observed, Request, Revision, Transition, Verdict
+from interlock.api.values import Purpose
+
+HISTORY = 3
+"""Revisions that served healthy and are kept to go back to."""
+POINTER_MOVES = frozenset({"Promotion", "Rollback", "Quarantine"})
+
+
+def candidate(seen: Observed) -> str:
+    """Return the name of the revision that the spec asks for, or an empty string."""
+    wanted = seen.wanted
+    return names.revision_name(wanted.name, wanted.digest) if wanted else ""
+
+
+def serving(seen: Observed) -> Revision | None:
+    """Return the revision that the pointer names, if there is one that we know."""
+    return seen.revisions.get(seen.pointer or "")
+
+
+def open_record(seen: Observed) -> Transition | None:
+    """Return the record without an end, if there is one."""
+    return next((record for record in reversed(seen.transitions) if record.end is None), None)
+
+
+def moves(seen: Observed) -> Iterator[Transition]:
+    """Yield the committed pointer moves, newest first."""
+    for record in reversed(seen.transitions):
+        if record.type in POINTER_MOVES and record.committed:
+            yield record
+
+
+def last_move(seen: Observed) -> Transition | None:
+    """Return the newest committed pointer move."""
+    return next(moves(seen), None)
+
+
+def last_promotion(seen: Observed, revision: str) -> Transition | None:
+    """Return the newest committed promotion to a revision."""
+    fitting = (m for m in moves(seen) if m.type == "Promotion" and m.to == revision)
+    return next(fitting, None)
+
+
+def holds(seen: Observed) -> dict[str, Transition]:
+    """Return behaviour -> the record that holds it: the newest record of that behaviour decides."""
+    held: dict[str, Transition] = {}
+    for record in seen.transitions:
+        if record.end in ("Abandoned", "Failed") or not record.behaviour:
+            continue
+        if record.cause:
+            held[record.behaviour] = record
+        elif record.type == "Release" or (record.type == "Promotion" and record.committed):
+            held.pop(record.behaviour, None)
+    return held
+
+
+def lifted(hold: Transition, verdict: Verdict | None) -> bool:
+    """Whether an allowing verdict lifts this hold: by approvals that its record does not list."""
+    if hold.cause == "requested" or verdict is None:
+        return False
+    return bool(set(verdict.nonces) - set(hold.nonces))
+
+
+def quarantined(seen: Observed) -> bool:
+    """Whether a quarantine was recorded and not lifted. The record counts, not its effect."""
+    for record in reversed(seen.transitions):
+        if record.type == "Restore" and record.committed:
+            return False
+        if record.type == "Quarantine" and not record.cause and record.end != "Abandoned":
+            return True
+    return False
+
+
+def served_healthy(seen: Observed, revision: str) -> bool:
+    """Whether a promotion to this revision ended its bake well."""
+    return any(
+        record.to == revision and record.type == "Promotion" and record.healthy is not None
+        for record in seen.transitions
+    )
+
+
+def not_a_target(seen: Observed, revision: str) -> str:
+    """Return why traffic may not go back to a revision; empty where it may."""
+    known = seen.revisions.get(revision)
+    if known is None:
+        return "it is not kept any more"
+    if revision in seen.revoked:
+        return seen.revoked[revision]
+    if hold := holds(seen).get(known.behaviour):
+        return f"its behaviour is held since {hold.name} ({hold.reason})"
+    if not served_healthy(seen, revision):
+        return "it never served healthy"
+    verdict = newest_verdict(seen, revision)
+    if verdict is None or verdict.verdict in ("Blocked", "Error"):
+        return f"its newest decision is negative: {verdict.message if verdict else 'there is none'}"
+    return ""
+
+
+def newest_verdict(seen: Observed, revision: str) -> Verdict | None:
+    """Return the verdict that counts for going back: the newest of either purpose."""
+    verdicts = [seen.verdicts.get((revision, purpose)) for purpose in Purpose]
+    known = [verdict for verdict in verdicts if verdict]
+    return max(known, key=lambda verdict: verdict.number, default=None)
+
+
+def targets(seen: Observed) -> list[str]:
+    """Return the revisions that traffic may go back to, newest promotion first."""
+    order = list(dict.fromkeys(move.to for move in moves(seen) if move.type == "Promotion"))
+    return [name for name in order if name != seen.pointer and not not_a_target(seen, name)]
+
+
+def bake_ends(seen: Observed, record: Transition) -> datetime | None:
+    """Return when the bake of a committed promotion ends."""
+    revision = seen.revisions.get(record.to)
+    if record.ended is None or revision is None or seen.timing is None:
+        return None
+    own = timedelta(seconds=seconds(revision.spec.rollout.bake))
+    return record.ended + max(own, seen.timing.minimum_bake)
+
+
+def baking(seen: Observed) -> Transition | None:
+    """Return the promotion whose bake has not ended yet, if it brought what serves."""
+    move = last_move(seen)
+    if move is None or move.type != "Promotion" or move.to != seen.pointer or move.healthy:
+        return None
+    return move
+
+
+def kept(seen: Observed) -> list[str]:
+    """Return the revisions whose pods may exist: serving, targets, and the staged candidate."""
+    names_ = [seen.pointer or "", *targets(seen)[:HISTORY]]
+    wanted = candidate(seen)
+    if wanted and may_stage(seen, wanted):
+        names_.append(wanted)
+    if record := open_record(seen):
+        names_.append(record.to)
+    return [
+        name
+        for name in dict.fromkeys(names_)
+        if name in seen.revisions and name not in seen.revoked
+    ]
+
+
+def may_stage(seen: Observed, revision: str) -> bool:
+    """Whether the newest verdict allows the candidate, no hold stands, and nobody stopped it."""
+    known = seen.revisions.get(revision)
+    verdict = seen.verdicts.get((revision, Purpose.PROMOTION))
+    if known is None or verdict is None or verdict.verdict != "Allowed" or quarantined(seen):
+        return False
+    hold = holds(seen).get(known.behaviour)
+    return hold is None or lifted(hold, verdict)
+
+
+def judged_since(seen: Observed, revision: str, purpose: Purpose) -> bool:
+    """Whether this process judged it under today's policy, after the last move and hold of it."""
+    judged = seen.judged.get((revision, purpose))
+    if judged is None or judged.policy != seen.policy:
+        return False
+    if purpose is Purpose.ROLLBACK:
+        return True
+    known = seen.revisions.get(revision)
+    behaviour = known.behaviour if known else ""
+    times = [
+        record.at
+        for record in seen.transitions
+        if record.committed and (record.type in POINTER_MOVES or record.behaviour == behaviour)
+    ]
+    return all(judged.at > at for at in times)
+
+
+def spent(seen: Observed, digest: str) -> list[str]:
+    """Return the nonces that count no more for a content.
+
+    A committed promotion spends its approvals; a recorded release of the same content lets those
+    of its last promotion count once more.
+    """
+    used: dict[str, str] = {}
+    for record in seen.transitions:
+        if record.type == "Promotion" and record.committed:
+            used |= dict.fromkeys(record.nonces, record.name)
+        elif record.type == "Release" and record.digest == digest:
+            last = _last_promotion_of(seen, digest, before=record.number)
+            used = {nonce: name for nonce, name in used.items() if name != last}
+    return sorted(used)
+
+
+def predecessors(seen: Observed) -> list[str]:
+    """Return what an approval may name as predecessor: what serves, or was just left by itself."""
+    now = serving(seen)
+    found = [now.digest if now else names.NO_REVISION]
+    move = last_move(seen)
+    if move and move.type == "Rollback" and move.digest:
+        found.append(move.digest)
+    return found
+
+
+def request_of(seen: Observed, uid: str) -> Transition | None:
+    """Return the record that a request led to."""
+    return next((record for record in seen.transitions if record.request == uid), None)
+
+
+def matching(seen: Observed, prefix: str) -> list[Revision]:
+    """Return the revisions whose digest starts with a prefix."""
+    return [known for known in seen.revisions.values() if known.digest.startswith(prefix)]
+
+
+def age(request: Request, now: datetime) -> timedelta:
+    """Return how long ago a request was created."""
+    return now - request.created
+
+
+def _last_promotion_of(seen: Observed, digest: str, before: int) -> str:
+    fitting = [
+        record.name
+        for record in seen.transitions
+        if record.type == "Promotion"
+        and record.committed
+        and record.digest == digest
+        and record.number < before
+    ]
+    return fitting[-1] if fitting else ""

@@ -1,0 +1,179 @@
+"""Gathers everything the world says of one spec: pins, evidence, approvals, whose hands were on it.
+
+This is what the verifier runs for the controller and `interlock check` runs by itself. One job
+may fail, hang or meet hostile bytes; it ends as one sentence within its time, and no other job
+notices.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from interlock.api import digests, facts
+from interlock.api.config import Config
+from interlock.api.facts import Approval, Change, Denied, Findings, Unresolved
+from interlock.api.kinds.deployment import AgentDeploymentSpec
+from interlock.api.reasons import Reason
+from interlock.api.values import Clock
+from interlock.evidence import agentfile, approvals, authors, bundles
+from interlock.evidence.git import Mirror, mirror_for
+from interlock.evidence.http import Blob, SourceError, SourceRefused
+from interlock.evidence.oci import Reference
+from interlock.evidence.resolve import Resolved, World, pins, resolve
+from interlock.evidence.sigstore import SigstoreVerifier
+from interlock.evidence.wire import MAX_SECONDS, FindingsRequest
+from interlock.policy import Policy
+from interlock.policy.model import NamespacePolicy, SourceGrant
+from interlock.policy.parse import PolicyError, parse
+
+MAX_JOBS = 8
+MAX_FINDINGS_BYTES = facts.MAX_FACTS_BYTES - 64 * 1024
+"""Leaves room in the facts for the subject and its context."""
+
+_log = logging.getLogger(__name__)
+
+
+class Gatherer:
+    """Gathers findings for as many agents as fit; keeps connections and git mirrors between."""
+
+    def __init__(
+        self, config: Config, clock: Clock = lambda: datetime.now(UTC), seconds: float = MAX_SECONDS
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._seconds = seconds
+        self._world = World(config)
+        self._jobs = asyncio.Semaphore(MAX_JOBS)
+        self._mirrors: dict[str, tuple[Mirror, asyncio.Lock]] = {}
+        self._verifier: tuple[str, SigstoreVerifier] | None = None
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._world.close()
+
+    async def findings(self, request: FindingsRequest) -> Findings | Unresolved:
+        """Return what the world says, or why it could not be asked. Never raises."""
+        agent = f"{request.namespace}/{request.name}"
+        try:
+            async with asyncio.timeout(self._seconds), self._jobs:
+                return _bounded(await self._gather(request))
+        except SourceError as error:
+            return error.unresolved()
+        except TimeoutError:
+            return _unresolved(
+                Reason.SOURCE_UNAVAILABLE,
+                f"The evidence of {agent} was not gathered within {self._seconds:.0f} s. A "
+                "registry or git server is slow, or the model is very large; it is tried again.",
+            )
+        except (PolicyError, ValidationError) as error:
+            return _unresolved(Reason.INVALID, f"{agent} cannot be judged: {error}")
+        except Exception:  # one agent's surprise must not become another's
+            _log.exception("gathering the evidence of %s failed", agent)
+            return _unresolved(
+                Reason.INTERNAL,
+                f"The verifier failed on {agent}. Its log has the details; report them.",
+            )
+
+    async def _gather(self, request: FindingsRequest) -> Findings:
+        spec = AgentDeploymentSpec.model_validate(request.spec)
+        targets = {name: text.encode() for name, text in request.targets.items()}
+        policy = parse(targets, revocation_version=0)  # judging is the gates' business, not ours
+        resolved = await resolve(spec, self._world)
+        evidence, denied = await self._evidence(spec, resolved, policy)
+        granted = policy.namespaces.namespaces.get(request.namespace)
+        content = digests.content(request.namespace, request.name, request.spec)
+        approved, refused = await self._approvals(granted, content)
+        return Findings(
+            pins=pins(spec, resolved),
+            evidence=evidence,
+            denied=denied + refused,
+            approvals=approved,
+            change=await self._change(granted, request, content),
+        )
+
+    async def _evidence(
+        self, spec: AgentDeploymentSpec, resolved: Resolved, policy: Policy
+    ) -> tuple[list[facts.Evidence], list[Denied]]:
+        blobs: list[Blob] = []
+        files = resolved.model.files if resolved.model else ()
+        if spec.model and resolved.model and resolved.model.found:
+            registry = self._world.registry(spec.model.registry)
+            blobs += await registry.evidence(resolved.model.found)
+        if resolved.image.value:
+            image = Reference.parse(spec.image)
+            blobs += await self._world.oci.evidence(image, resolved.image.value)
+        verifier = self._verifier_for(policy)
+        return await asyncio.to_thread(bundles.read, blobs, verifier, files, self._clock())
+
+    async def _approvals(
+        self, granted: NamespacePolicy | None, content: str
+    ) -> tuple[list[Approval], list[Denied]]:
+        found: dict[str, Approval] = {}
+        refused: list[Denied] = []
+        ref = approvals.ref_of(content)
+        for url in sorted({source.approvals for source in granted.repositories} if granted else ()):
+            async with self._fetched(url, ref) as mirror:
+                good, bad = await approvals.read(mirror, content)
+            found |= {each.envelope: each for each in good}
+            refused += bad
+        return [found[key] for key in sorted(found)], refused
+
+    async def _change(
+        self, granted: NamespacePolicy | None, request: FindingsRequest, content: str
+    ) -> Change | None:
+        """Return who touched the file, in the first granted repository whose file says this."""
+        for source in granted.repositories if granted else ():
+            async with self._fetched(source.url, source.ref) as mirror:
+                found = await self._in(mirror, source, request, content)
+            if found:
+                return found
+        return None
+
+    async def _in(
+        self, mirror: Mirror, source: SourceGrant, request: FindingsRequest, content: str
+    ) -> Change | None:
+        commit = await mirror.tip(source.ref)
+        if commit is None:
+            return None
+        wanted = agentfile.Wanted(request.namespace, request.name, content)
+        path = await agentfile.find(mirror, commit, source.path, wanted)
+        if path is None:
+            return None
+        return await authors.change(mirror, source.url, source.ref, path, commit, request.since)
+
+    @asynccontextmanager
+    async def _fetched(self, url: str, ref: str) -> AsyncIterator[Mirror]:
+        """Give a mirror with a ref fetched just now; no other job touches it meanwhile."""
+        if url not in self._mirrors:
+            folder = self._config.state_dir / "git"
+            self._mirrors[url] = (mirror_for(folder, url, self._config.git), asyncio.Lock())
+        mirror, lock = self._mirrors[url]
+        async with lock:
+            await mirror.fetch(url, {ref: ref})
+            yield mirror
+
+    def _verifier_for(self, policy: Policy) -> SigstoreVerifier:
+        if self._verifier is None or self._verifier[0] != policy.root_digest:
+            try:
+                self._verifier = (policy.root_digest, SigstoreVerifier(policy.trusted_root))
+            except ValueError as error:
+                raise SourceRefused(f"Governance: {error}. Sign a good one.") from error
+        return self._verifier[1]
+
+
+def _bounded(findings: Findings) -> Findings:
+    size = len(findings.model_dump_json(by_alias=True, exclude_none=True))
+    if size > MAX_FINDINGS_BYTES:
+        raise SourceRefused(
+            f"The evidence is {size} bytes when summarised, at most {MAX_FINDINGS_BYTES} can be "
+            "kept in a decision. Remove old bundles from the model's run and from the registry."
+        )
+    return findings
+
+
+def _unresolved(reason: Reason, message: str) -> Unresolved:
+    return Unresolved(reason=reason, message=message[:4096])

@@ -1,0 +1,1 @@
+"""The controller process: informers fill caches and enqueue, two lanes decide and act."""

@@ -1,0 +1,186 @@
+"""The controller process: holds the cluster token and the record key, and never parses strangers.
+
+Order matters: preflight, caches, Lease, the last good policy, then the two lanes. Losing the
+Lease ends the process at once, because a Lease is no fence and the standby acts already.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from interlock.actions.govern import Governor
+from interlock.actions.observe import Observer
+from interlock.actions.parse import Parser
+from interlock.actions.ports import Governance, TrafficPorts, WorkPorts
+from interlock.api import names
+from interlock.api.config import Config
+from interlock.api.kinds.base import seconds
+from interlock.audit.keys import load
+from interlock.cluster.cache import Cache, Key
+from interlock.cluster.client import Client
+from interlock.cluster.lease import Lease, LeaseTimes
+from interlock.evidence.verifierclient import VerifierClient
+from interlock.handlers import metrics, preflight
+from interlock.handlers.engine import Engine
+from interlock.handlers.informers import Informers, fill
+
+log = logging.getLogger(__name__)
+RESYNC_SECONDS = 60.0
+LEASE_NAME = "interlock-controller"
+EXIT_LOST_LEASE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How one controller runs."""
+
+    config: Config
+    kubeconfig: Path | None
+    listen: tuple[str, int]
+    """Where metrics and health are served."""
+    lease: LeaseTimes
+
+
+class Controller:
+    """All parts of one controller process, wired."""
+
+    def __init__(self, options: Options, client: Client) -> None:
+        config = options.config
+        if config.records is None or config.verifier is None:
+            raise ValueError("the configuration needs records.keyFile and verifier.socket")
+        signer, keyring = load(config.records)
+        self._options, self.client, self.cache = options, client, Cache()
+        self.verifier = VerifierClient(config.verifier.socket)
+        governance = Governance()
+        traffic = TrafficPorts(client, self.cache, signer, keyring, _now)
+        ports = WorkPorts(traffic, self.verifier, governance, {}, config.cluster)
+        self.engine = Engine(ports, Observer(self.cache, Parser(keyring)))
+        self.governor = Governor(traffic, governance, self.verifier, self.engine.enqueue_all)
+        self.acting = False
+        self.informers = Informers(client, self.cache, self._changed)
+
+    async def run(self) -> None:
+        """Run until SIGTERM, a lost Lease, or a watch that ended for good."""
+        await preflight.check(self.client)
+        runner = await _serve(self, *self._options.listen)
+        lead = asyncio.create_task(self._lead(), name="lead")
+        _on_signals(self.informers.stop)
+        watch = asyncio.create_task(self.informers.run(), name="informers")
+        try:
+            done, _ = await asyncio.wait({lead, watch}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            lead.cancel()
+            await asyncio.gather(lead, return_exceptions=True)
+            await runner.cleanup()
+            await self.verifier.close()
+            await self.client.close()
+
+    async def _lead(self) -> None:
+        """Wait for the Lease with warm caches, then act as long as it is ours."""
+        await fill(self.client, self.cache)
+        holder = f"{os.uname().nodename}-{os.getpid()}"
+        lease = Lease(self.client, names.SYSTEM_NAMESPACE, LEASE_NAME, holder, self._options.lease)
+        await lease.acquire()
+        try:
+            await self._act(lease)
+        finally:
+            self.acting = False
+            await asyncio.shield(lease.release())
+
+    async def _act(self, lease: Lease) -> None:
+        await fill(self.client, self.cache)
+        await self.governor.restore()
+        self.acting = True
+        metrics.HOLDS_LEASE.set(1)
+        governance = self._options.config.governance
+        interval = seconds(governance.interval) if governance else RESYNC_SECONDS
+        async with asyncio.TaskGroup() as group:
+            for work in self._loops(interval):
+                group.create_task(work)
+            group.create_task(_end_when_lost(lease.lost()))
+            self._enqueue_everything()
+
+    def _loops(self, interval: float) -> list[Coroutine[None, None, None]]:
+        return [
+            self.engine.traffic.run(),
+            self.engine.work.run(),
+            self.governor.run(interval, asyncio.sleep),
+            _every(RESYNC_SECONDS, self._resync),
+        ]
+
+    async def _resync(self) -> None:
+        self._enqueue_everything()
+
+    def _enqueue_everything(self) -> None:
+        self.engine.enqueue_all()
+        for kind in ("AgentRollback", "AgentQuarantine", "AgentRelease"):
+            for obj in self.cache.all(kind):
+                if key := self.cache.key_of(obj):
+                    self.engine.enqueue(key)
+
+    def _changed(self, key: Key) -> None:
+        if self.acting:
+            self.engine.enqueue(key)
+
+
+async def run(options: Options) -> None:
+    """Connect and run a controller until it ends."""
+    client = await Client.connect(options.kubeconfig)
+    await Controller(options, client).run()
+
+
+async def _end_when_lost(lost: Awaitable[None]) -> None:
+    await lost
+    log.critical("the lease was lost; this replica ends at once, the standby acts")
+    os._exit(EXIT_LOST_LEASE)
+
+
+async def _every(period: float, action: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(period)
+        await action()
+
+
+def _on_signals(stop: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+
+
+async def _serve(controller: Controller, host: str, port: int) -> web.AppRunner:
+    """Serve /livez, /readyz and /metrics. A standby is ready: its caches are warm."""
+
+    async def livez(_: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    async def readyz(_: web.Request) -> web.Response:
+        role = "acting" if controller.acting else "standby"
+        return web.Response(text=role)
+
+    async def numbers(_: web.Request) -> web.Response:
+        for lane in ("traffic", "work"):
+            metrics.LANE_DEPTH.labels(lane).set(getattr(controller.engine, lane).depth)
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application()
+    app.router.add_get("/livez", livez)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", numbers)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    return runner
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

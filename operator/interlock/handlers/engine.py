@@ -1,0 +1,101 @@
+"""Observe, decide, act: the loop around the pure core, in two lanes.
+
+The traffic lane reads caches only and is never behind anybody's work. The work lane asks the
+world, writes status, and hands over whatever turns out to be traffic.
+"""
+
+import logging
+from datetime import datetime
+from typing import get_args
+
+from interlock.actions.dispatch import run_traffic, run_work
+from interlock.actions.observe import Observer
+from interlock.actions.ports import WorkPorts
+from interlock.api.observed import Observed
+from interlock.api.steps import Rest, Step, TrafficStep
+from interlock.cluster import status
+from interlock.cluster.cache import Key
+from interlock.decide import decide
+from interlock.decide.status import status as status_of
+from interlock.handlers import metrics
+from interlock.handlers.lane import Backoff, Lane
+
+log = logging.getLogger(__name__)
+_TRAFFIC: tuple[type, ...] = get_args(TrafficStep)
+TRAFFIC_WORKERS = 32
+WORK_WORKERS = 16
+
+
+class Engine:
+    """Both lanes over one set of ports."""
+
+    def __init__(self, ports: WorkPorts, observer: Observer) -> None:
+        self._ports, self._observer = ports, observer
+        self.traffic = Lane("traffic", TRAFFIC_WORKERS, Backoff(0.02, 2.0), self._move)
+        self.work = Lane("work", WORK_WORKERS, Backoff(0.2, 30.0), self._work)
+
+    def enqueue(self, key: Key) -> None:
+        """Something about an agent changed."""
+        self.traffic.add(key)
+
+    def enqueue_all(self) -> None:
+        """Look at every agent, because something that concerns all changed."""
+        for obj in self._ports.traffic.cache.all("AgentDeployment"):
+            self.enqueue(Key(obj["metadata"]["namespace"], obj["metadata"]["name"]))
+
+    async def _move(self, key: Key) -> None:
+        _, step = self._decide(key)
+        if not isinstance(step, _TRAFFIC):
+            self.work.add(key)
+            return
+        with metrics.step(step):
+            applied = await run_traffic(step, key, self._ports.traffic)  # type: ignore[arg-type]
+        self._tell(key, step, applied.message)
+        self.work.add(key)
+        if applied.again:
+            self.traffic.add(key)
+
+    async def _work(self, key: Key) -> None:
+        seen, step = self._decide(key)
+        if isinstance(step, _TRAFFIC):
+            self.traffic.add(key)
+        elif isinstance(step, Rest):
+            self._sleep(key, step)
+        else:
+            with metrics.step(step):
+                applied = await run_work(step, key, self._ports, seen)  # type: ignore[arg-type]
+            self._tell(key, step, applied.message)
+            if applied.again:
+                self.traffic.add(key)
+        await self._report(key)
+
+    def _decide(self, key: Key) -> tuple[Observed, Step]:
+        ports, now = self._ports, self._now()
+        seen = self._observer.look(key, ports.governance.current, ports.memory(key), now)
+        return seen, decide(seen, now)
+
+    def _sleep(self, key: Key, step: Rest) -> None:
+        if step.until is not None:
+            self.traffic.add_later(key, (step.until - self._now()).total_seconds() + 0.01)
+
+    async def _report(self, key: Key) -> None:
+        """Write the agent's status as it is after what was just done."""
+        cache = self._ports.traffic.cache
+        obj = cache.get("AgentDeployment", key.namespace, key.name)
+        if obj is None:
+            self._ports.memories.pop(key, None)
+            return
+        now = self._now()
+        seen = self._observer.look(
+            key, self._ports.governance.current, self._ports.memory(key), now
+        )
+        wanted = status_of(seen, now, obj.get("status") or {})
+        if wanted and (written := await status.write(self._ports.traffic.client, obj, wanted)):
+            cache.merge(written)
+
+    def _tell(self, key: Key, step: Step, message: str) -> None:
+        extra = {"agent": f"{key.namespace}/{key.name}", "step": type(step).__name__}
+        log.info(message, extra=extra)
+
+    def _now(self) -> datetime:
+        return self._ports.traffic.clock()

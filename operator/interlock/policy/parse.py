@@ -1,0 +1,213 @@
+"""Makes one Policy of verified bytes, or says in a sentence why the bytes are none.
+
+Also run before anything is signed: a policy that nobody can fulfil, or that means less than its
+author thinks, is refused when it is written and not when it is needed.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from interlock.api import digests
+from interlock.api.kinds.base import Model
+from interlock.policy import model, queries, strict_json, strict_yaml
+from interlock.policy.strict_text import StrictError
+
+MAX_TARGET = 256 * 1024
+"""Bytes of one target."""
+REVOCATIONS = "revocations.yaml"
+TRUSTED_ROOT = "trusted_root.json"
+_TRUSTED_ROOT_TYPE = "application/vnd.dev.sigstore.trustedroot"
+_APPROVAL_GATE = "change-approval"
+_WHOLE_HOST = re.compile(r"([a-z]+://)?[^/*]+/")
+
+M = TypeVar("M", bound=Model)
+
+
+class PolicyError(ValueError):
+    """The targets are no policy. The message names target, place and remedy."""
+
+
+TARGETS = (
+    "namespaces.yaml",
+    "people.yaml",
+    "trust.yaml",
+    TRUSTED_ROOT,
+    "tiers.yaml",
+    "gates.yaml",
+    "freezes.yaml",
+    "exceptions.yaml",
+    REVOCATIONS,
+)
+"""All targets; each must be there, and no other."""
+
+
+def parse(targets: Mapping[str, bytes], revocation_version: int) -> model.Policy:
+    """Return the policy in these targets, cross-checked. Raises PolicyError."""
+    _check_names(targets)
+    policy = model.Policy(
+        namespaces=_read(model.Namespaces, "namespaces.yaml", targets),
+        people=_read(model.People, "people.yaml", targets),
+        trust=_read(model.Trust, "trust.yaml", targets),
+        tiers=_read(model.Tiers, "tiers.yaml", targets),
+        gates=_read(model.Gates, "gates.yaml", targets),
+        freezes=_read(model.Freezes, "freezes.yaml", targets),
+        exceptions=_read(model.Exceptions, "exceptions.yaml", targets),
+        revocations=parse_revocations(targets[REVOCATIONS]),
+        trusted_root=_trusted_root(targets[TRUSTED_ROOT]),
+        digest=policy_digest(targets),
+        root_digest=digests.sha256(targets[TRUSTED_ROOT]),
+        revocation_version=revocation_version,
+    )
+    for check in _CHECKS:
+        for sentence in check(policy):
+            raise PolicyError(sentence)
+    return policy
+
+
+def parse_revocations(data: bytes) -> model.Revocations:
+    """Return the revocation list alone, which changes without the rest. Raises PolicyError."""
+    return _read(model.Revocations, REVOCATIONS, {REVOCATIONS: data})
+
+
+def policy_digest(targets: Mapping[str, bytes]) -> str:
+    """Return the digest of a policy: of all targets but the revocations, which change at night."""
+    named = {name: digests.sha256(data) for name, data in targets.items() if name != REVOCATIONS}
+    return digests.of_value(named)
+
+
+def _check_names(targets: Mapping[str, bytes]) -> None:
+    if missing := [name for name in TARGETS if name not in targets]:
+        raise PolicyError(f"the target {missing[0]} is missing; add it, be it an empty list")
+    if unknown := sorted(set(targets) - set(TARGETS)):
+        raise PolicyError(f"the target {unknown[0][:64]!r} is unknown; remove it")
+
+
+def _read(kind: type[M], name: str, targets: Mapping[str, bytes]) -> M:
+    try:
+        value = strict_yaml.load(targets[name], limit=MAX_TARGET)
+        return kind.model_validate(value, strict=True, by_alias=True, by_name=False)
+    except StrictError as error:
+        raise PolicyError(f"{name}: {error}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise PolicyError(f"{name}: {where}: {first['msg']}") from None
+
+
+def _trusted_root(data: bytes) -> bytes:
+    try:
+        value = strict_json.load(data, limit=MAX_TARGET)
+    except StrictError as error:
+        raise PolicyError(f"{TRUSTED_ROOT}: {error}") from None
+    kind = value.get("mediaType") if isinstance(value, dict) else None
+    if not isinstance(kind, str) or not kind.startswith(_TRUSTED_ROOT_TYPE):
+        raise PolicyError(
+            f"{TRUSTED_ROOT}: this is no Sigstore trusted root: expected an object whose "
+            f"mediaType begins with {_TRUSTED_ROOT_TYPE}"
+        )
+    return data
+
+
+def _people(policy: model.Policy) -> Iterator[str]:
+    """One person counts once: no id, no key and no address stands in two entries."""
+    owners: dict[str, int] = {}
+    people = policy.people.people
+    for number, person in enumerate(people):
+        prints = (queries.ssh_fingerprint(key.ssh) for key in person.keys)
+        for mark in (person.id, *(mail.casefold() for mail in person.emails), *prints):
+            owner = owners.setdefault(mark, number)
+            if owner != number:
+                yield (
+                    f"people.yaml: {mark} of {person.id} is already in the entry of "
+                    f"{people[owner].id}; put all that is one person's in one entry"
+                )
+
+
+def _keys(policy: model.Policy) -> Iterator[str]:
+    """Each key is one that a signature can be compared with."""
+    for person in policy.people.people:
+        for key in person.keys:
+            try:
+                queries.ssh_fingerprint(key.ssh)
+            except ValueError as error:
+                yield f"people.yaml: {person.id}: {error}"
+
+
+def _tiers(policy: model.Policy) -> Iterator[str]:
+    """A tier asks for gates that exist, and for no more people than there are."""
+    for name, tier in policy.tiers.tiers.items():
+        for gate in tier.gates:
+            if gate not in model.GATE_NAMES:
+                known = ", ".join(model.GATE_NAMES)
+                yield f"tiers.yaml: {name}: no gate is called {gate}; there are {known}"
+        if (_APPROVAL_GATE in tier.gates) != bool(tier.quorum):
+            yield (
+                f"tiers.yaml: {name}: the gate {_APPROVAL_GATE} and a quorum go together; "
+                "give both or neither"
+            )
+        yield from _quorum(policy, name, tier)
+
+
+def _quorum(policy: model.Policy, name: str, tier: model.TierPolicy) -> Iterator[str]:
+    people = {person.id: person.roles for person in policy.people.people if person.keys}
+    if not (missing := queries.unfilled(tier.quorum, people)):
+        return
+    role = missing[0]
+    wanted = sum(slot.count for slot in tier.quorum if slot.role == role)
+    there = sum(role in roles for roles in people.values())
+    yield (
+        f"tiers.yaml: {name}: the quorum asks for {wanted} of role {role} and people.yaml has "
+        f"{there} with a key, each counted for one role only; add people or lower the count"
+    )
+
+
+def _namespaces(policy: model.Policy) -> Iterator[str]:
+    """A namespace's least tier exists, and no grant leaves a host open."""
+    for name, namespace in policy.namespaces.namespaces.items():
+        if namespace.minimum_tier not in policy.tiers.tiers:
+            yield (
+                f"namespaces.yaml: {name}: minimumTier {namespace.minimum_tier} is not in "
+                "tiers.yaml; define it there"
+            )
+        for source in namespace.repositories:
+            if not source.ref.startswith("refs/"):
+                yield f"namespaces.yaml: {name}: ref {source.ref!r} must be whole, as refs/heads/…"
+        yield from _grants(name, namespace.grants)
+
+
+def _grants(namespace: str, grants: model.Grants) -> Iterator[str]:
+    hosted = [*grants.images, *grants.artifacts, *grants.tools]
+    named = [*(grant.name for grant in grants.models), *grants.knowledge, *grants.metrics]
+    for pattern in (*hosted, *named):
+        where = f"namespaces.yaml: {namespace}: grant {pattern!r}"
+        if not pattern or "*" in pattern[:-1]:
+            yield f"{where}: write the whole name, or its beginning and one * at the end"
+        if pattern.endswith("*") and pattern in hosted and not _WHOLE_HOST.match(pattern):
+            yield f"{where}: leaves the host open; write the whole host and a slash before the *"
+
+
+def _times(policy: model.Policy) -> Iterator[str]:
+    """What begins, begins before it ends."""
+    for signer in policy.trust.signers:
+        if not _ordered(signer.not_before, signer.not_after):
+            yield f"trust.yaml: {signer.identity}: notAfter lies before notBefore"
+    for person in policy.people.people:
+        for key in person.keys:
+            if not _ordered(key.not_before, key.not_after):
+                yield f"people.yaml: {person.id}: a key's notAfter lies before its notBefore"
+
+
+def _ordered(first: str | None, second: str | None) -> bool:
+    return first is None or second is None or queries.moment(first) <= queries.moment(second)
+
+
+_CHECKS: tuple[Callable[[model.Policy], Iterator[str]], ...] = (
+    _keys,
+    _people,
+    _tiers,
+    _namespaces,
+    _times,
+)

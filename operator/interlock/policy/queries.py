@@ -1,0 +1,258 @@
+"""Questions that gates, controller and commands ask of a policy, each answered in one place.
+
+Pure and total: a question about somebody or something that policy does not know is answered
+with no, never with an exception and never with a default that lets through.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+from interlock.api import digests
+from interlock.api.facts import Evidence, Involved
+from interlock.api.kinds.deployment import Tier
+from interlock.policy.model import (
+    ROLE_OF,
+    Person,
+    Policy,
+    RevokedDigest,
+    RevokedSigner,
+    Slot,
+    SourceGrant,
+    SshKey,
+    TierPolicy,
+)
+
+TIERS: tuple[Tier, ...] = get_args(Tier)
+"""Risk tiers, the least first."""
+_PREFIX = "sha256:"
+_ESCAPES = frozenset("%\\")
+
+Use = tuple[str, str, datetime]
+"""A signer at work: identity, issuer, and when the signature was made."""
+
+
+def tier_rank(tier: str) -> int:
+    """Return the place of a tier, the least at 0; -1 for a word that is no tier."""
+    return TIERS.index(tier) if tier in TIERS else -1
+
+
+def environment(policy: Policy, namespace: str) -> str:
+    """Return the environment of a team namespace; empty where governance does not know it."""
+    known = policy.namespaces.namespaces.get(namespace)
+    return known.environment if known else ""
+
+
+def effective_tier(policy: Policy, namespace: str, tier: str) -> Tier | Literal[""]:
+    """Return the higher of the manifest's tier and the namespace's least; empty if unknown."""
+    known = policy.namespaces.namespaces.get(namespace)
+    if known is None or tier_rank(tier) < 0:
+        return ""
+    return TIERS[max(tier_rank(tier), tier_rank(known.minimum_tier))]
+
+
+def tier_policy(policy: Policy, namespace: str, tier: str) -> TierPolicy | None:
+    """Return what the effective tier asks for; None where namespace or tier is unknown."""
+    effective = effective_tier(policy, namespace, tier)
+    return policy.tiers.tiers.get(effective) if effective else None
+
+
+def source_of(policy: Policy, namespace: str, url: str, ref: str, path: str) -> SourceGrant | None:
+    """Return the grant that lets `path` of a repository deliver this namespace's agents."""
+    known = policy.namespaces.namespaces.get(namespace)
+    for grant in known.repositories if known else []:
+        if (grant.url, grant.ref) == (url, ref) and _within(path, grant.path):
+            return grant
+    return None
+
+
+def granted(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a pattern covers `name`: equal, or a trailing `*` for any rest.
+
+    The `*` never reaches into a host, and a name that leads out of its folder is covered by none.
+    """
+    return bool(name) and any(_covers(pattern, name) for pattern in patterns)
+
+
+def repository(reference: str) -> str:
+    """Return the OCI repository of a reference, without tag and digest."""
+    named = reference.partition("@")[0]
+    folder, slash, last = named.rpartition("/")
+    return f"{folder}{slash}{last.partition(':')[0]}"
+
+
+def ssh_fingerprint(line: str) -> str:
+    """Return `SHA256:…` of an OpenSSH public key line, as `ssh-keygen -l` prints it.
+
+    Raises ValueError for a line that is no `type base64 [comment]`.
+    """
+    words = line.split()
+    if len(words) < 2:
+        raise ValueError("a public key is written as `type base64 [comment]`")
+    try:
+        blob = base64.b64decode(words[1], validate=True)
+    except binascii.Error:
+        raise ValueError("the public key is not base64") from None
+    named = words[0].encode()
+    if not blob.startswith(len(named).to_bytes(4, "big") + named):
+        raise ValueError(f"the key's data is not of the type {words[0][:64]!r} that its line names")
+    digest = hashlib.sha256(blob).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def person_of_key(policy: Policy, fingerprint: str, at: datetime) -> Person | None:
+    """Return whose key this was at a moment: the only way in which somebody counts as a person."""
+    for person, key in _keys(policy):
+        if ssh_fingerprint(key.ssh) == fingerprint and _valid(key.not_before, key.not_after, at):
+            return person
+    return None
+
+
+def person_involved(policy: Policy, involved: Involved) -> Person | None:
+    """Return who had a hand in a change. Validity is not asked: this only excludes."""
+    if involved.kind == "signer":
+        found = (p for p, key in _keys(policy) if ssh_fingerprint(key.ssh) == involved.id)
+    else:
+        wanted = involved.id.casefold()
+        found = (
+            p for p in policy.people.people if wanted in {mail.casefold() for mail in p.emails}
+        )
+    return next(found, None)
+
+
+def unfilled(quorum: Iterable[Slot], people: Mapping[str, Collection[str]]) -> list[str]:
+    """Return the roles that stay open when `people` (id to roles) fill as many slots as they can.
+
+    Each person fills one slot only: a bipartite matching by augmenting paths.
+    """
+    roles = [slot.role for slot in quorum for _ in range(slot.count)]
+    taken: dict[str, int] = {}
+    return [role for n, role in enumerate(roles) if not _place(n, roles, people, taken, set())]
+
+
+def allowed_signer(policy: Policy, evidence: Evidence) -> bool:
+    """Whether trust.yaml lets this signer say this kind of thing at that time."""
+    role, at = ROLE_OF.get(evidence.predicate_type), datetime.fromisoformat(evidence.at)
+    mine = [
+        signer
+        for signer in policy.trust.signers
+        if (signer.identity, signer.issuer) == (evidence.identity, evidence.issuer)
+    ]
+    # A compromise is of the identity: another entry for it, in whatever role, does not heal it.
+    if any(s.compromised_since and at >= moment(s.compromised_since) for s in mine):
+        return False
+    return any(s.role == role and _valid(s.not_before, s.not_after, at) for s in mine)
+
+
+def revoked(policy: Policy, marks: Iterable[str]) -> RevokedDigest | None:
+    """Return the first entry of the revocation list that names one of these digests."""
+    wanted = {mark.removeprefix(_PREFIX) for mark in marks}
+    listed = policy.revocations.digests
+    return next((entry for entry in listed if entry.digest in wanted), None)
+
+
+def revoked_digest(policy: Policy, digest: str) -> str:
+    """Return why a digest is revoked; empty where it is not."""
+    entry = revoked(policy, (digest,))
+    return entry.reason if entry else ""
+
+
+def revoked_signer(policy: Policy, identity: str, issuer: str, at: datetime | str) -> str:
+    """Return why what this identity signed at a moment no longer counts; empty where it does."""
+    when = moment(at) if isinstance(at, str) else at
+    for entry in policy.revocations.signers:
+        if (entry.identity, entry.issuer) == (identity, issuer) and _since(entry, when):
+            return entry.reason
+    return ""
+
+
+def digests_of(spec: Mapping[str, Any], content: str) -> frozenset[str]:
+    """Return all digests by which a revision can be revoked, as 64 hex digits.
+
+    `spec` is the pinned spec without absent fields and defaults.
+    """
+    return frozenset({content, digests.behaviour(spec), *_digests_in(spec)})
+
+
+def revocation(policy: Policy, marks: Iterable[str], used: Iterable[Use]) -> str:
+    """Return why something with these digests, resting on these signatures, is revoked, or ''."""
+    if entry := revoked(policy, marks):
+        return f"digest {digests.short(entry.digest)} is revoked: {entry.reason}"
+    for identity, issuer, at in used:
+        if why := revoked_signer(policy, identity, issuer, at):
+            return f"signer {identity} ({issuer}) is revoked: {why}"
+    return ""
+
+
+def _since(entry: RevokedSigner, at: datetime) -> bool:
+    return entry.since is None or at >= moment(entry.since)
+
+
+def _digests_in(value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for each in value.values():
+            yield from _digests_in(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _digests_in(each)
+    elif isinstance(value, str) and _PREFIX in value:
+        yield value.rpartition(_PREFIX)[2]
+
+
+def _covers(pattern: str, name: str) -> bool:
+    if not pattern.endswith("*"):
+        return pattern == name
+    prefix = pattern.removesuffix("*")
+    if "*" in prefix or not _ESCAPES.isdisjoint(name) or {".", ".."} & set(name.split("/")):
+        return False
+    return name.startswith(prefix) and prefix.startswith(_host(name))
+
+
+def _host(name: str) -> str:
+    # The part of a URL or OCI repository that no pattern may leave open.
+    start = name.find("://") + len("://") if "://" in name else 0
+    slash = name.find("/", start)
+    if slash >= 0:
+        return name[: slash + 1]
+    return name if start else ""
+
+
+def _within(path: str, folder: str) -> bool:
+    return not folder or path == folder or path.startswith(f"{folder}/")
+
+
+def _keys(policy: Policy) -> Iterator[tuple[Person, SshKey]]:
+    for person in policy.people.people:
+        for key in person.keys:
+            yield person, key
+
+
+def _valid(not_before: str | None, not_after: str | None, at: datetime) -> bool:
+    begun = not_before is None or at >= moment(not_before)
+    return begun and (not_after is None or at <= moment(not_after))
+
+
+def moment(text: str) -> datetime:
+    """Return an RFC 3339 moment."""
+    return datetime.fromisoformat(text)
+
+
+def _place(
+    slot: int,
+    roles: list[str],
+    people: Mapping[str, Collection[str]],
+    taken: dict[str, int],
+    tried: set[str],
+) -> bool:
+    """Give `slot` to a person, moving others to other slots of theirs where that helps."""
+    for person in sorted(people):
+        if roles[slot] not in people[person] or person in tried:
+            continue
+        tried.add(person)
+        if person not in taken or _place(taken[person], roles, people, taken, tried):
+            taken[person] = slot
+            return True
+    return False

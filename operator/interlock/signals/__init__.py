@@ -1,0 +1,1 @@
+"""Health and policy signals: what is seen of a revision, as votes."""

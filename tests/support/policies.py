@@ -1,0 +1,161 @@
+"""A policy that works, and how to bend it: a test says what is special about its own, no more."""
+
+import json
+from typing import Any
+
+import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from interlock.policy.model import Policy
+from interlock.policy.parse import parse
+from interlock.policy.queries import ssh_fingerprint
+
+ISSUER = "https://oidc.example"
+TRAINER = "trainer@line-4.example"
+BUILDER = "builder@line-4.example"
+SCANNER = "scanner@security.example"
+SCANNER_URI = "https://scanner.example/trivy"
+
+NAMESPACE = "line-4"
+REPOSITORY = "https://git.example/line-4/agents.git"
+APPROVALS = "https://git.example/line-4/approvals.git"
+
+ROLES = {
+    "quality-1": ["quality"],
+    "quality-2": ["quality"],
+    "ot-safety-1": ["ot-safety"],
+    "sre-1": ["sre"],
+    "developer-1": ["developer"],
+}
+"""Persons of the good policy. Each has one key, `ssh_key`, and one address, `email`."""
+
+GATES = [
+    "grants",
+    "pins",
+    "model-signature",
+    "image-signature",
+    "vulnerability-scan",
+    "change-approval",
+    "revocation",
+]
+
+
+def ssh_key(person: str) -> Ed25519PrivateKey:
+    """The private key of a person, the same in every run."""
+    return Ed25519PrivateKey.from_private_bytes(person.encode().ljust(32, b"."))
+
+
+def ssh_line(person: str) -> str:
+    """The public key line of a person."""
+    raw = ssh_key(person).public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    return f"{raw.decode()} {person}"
+
+
+def email(person: str) -> str:
+    """The address under which a person commits."""
+    return f"{person}@line-4.example"
+
+
+def documents() -> dict[str, Any]:
+    """The targets as plain values, keyed by file name without ending; a fresh copy each time."""
+    return {
+        "namespaces": {
+            "namespaces": {
+                NAMESPACE: {
+                    "environment": "production",
+                    "minimumTier": "high",
+                    "repositories": [{"url": REPOSITORY, "path": "agents", "approvals": APPROVALS}],
+                    "grants": {
+                        "models": [{"name": "press-*"}, {"name": "line-vision"}],
+                        "images": ["registry.example/agents/*"],
+                        "artifacts": ["registry.example/models/*"],
+                        "knowledge": ["manuals"],
+                        "tools": ["https://mes.line-4.svc:8443/*", "https://mes.line-4.svc:8443"],
+                        "metrics": ["reject-rate"],
+                    },
+                },
+                "lab": {
+                    "environment": "test",
+                    "grants": {"images": ["registry.example/lab/*"]},
+                },
+            }
+        },
+        "people": {
+            "people": [
+                {
+                    "id": person,
+                    "roles": roles,
+                    "keys": [{"ssh": ssh_line(person)}],
+                    "emails": [email(person)],
+                }
+                for person, roles in ROLES.items()
+            ]
+        },
+        "trust": {
+            "signers": [
+                {"role": "trainer", "identity": TRAINER, "issuer": ISSUER},
+                {"role": "builder", "identity": BUILDER, "issuer": ISSUER},
+                {"role": "scanner", "identity": SCANNER, "issuer": ISSUER},
+            ],
+            "scanners": [SCANNER_URI],
+        },
+        "tiers": {
+            "tiers": {
+                "low": {"gates": ["vulnerability-scan"]},
+                "medium": {"gates": GATES, "quorum": [{"role": "quality"}]},
+                "high": {
+                    "gates": GATES,
+                    "quorum": [{"role": "quality"}, {"role": "ot-safety"}],
+                },
+                "safety": {
+                    "gates": GATES,
+                    "quorum": [{"role": "quality", "count": 2}, {"role": "ot-safety"}],
+                    "knownAuthor": True,
+                },
+            }
+        },
+        "gates": {"vulnerabilityScan": {"maxAge": "24h", "maxDatabaseAge": "72h"}},
+        "freezes": {"freezes": []},
+        "exceptions": {"exceptions": []},
+        "revocations": {"digests": [], "signers": []},
+        "trusted_root": {
+            "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+            "tlogs": [],
+            "certificateAuthorities": [],
+            "ctlogs": [],
+            "timestampAuthorities": [],
+        },
+    }
+
+
+def targets(**changes: Any) -> dict[str, bytes]:
+    """The target files of the good policy; `tiers={…}` or `tiers=b"…"` replaces one, None drops it.
+
+    To change one field, change a value of `documents()` and pass it.
+    """
+    unknown = set(changes) - set(documents())
+    assert not unknown, f"no such target: {unknown}"
+    found: dict[str, bytes] = {}
+    for stem, value in (documents() | changes).items():
+        if value is not None:
+            ending = "json" if stem == "trusted_root" else "yaml"
+            found[f"{stem}.{ending}"] = value if isinstance(value, bytes) else _text(stem, value)
+    return found
+
+
+def good_policy(*, revocation_version: int = 1, **changes: Any) -> Policy:
+    """The good policy, with whole targets replaced as `targets` does it."""
+    return parse(targets(**changes), revocation_version)
+
+
+def fingerprint(person: str) -> str:
+    """The fingerprint of a person's key."""
+    return ssh_fingerprint(ssh_line(person))
+
+
+def _text(stem: str, value: object) -> bytes:
+    if stem == "trusted_root":
+        return json.dumps(value).encode()
+    plain = json.loads(json.dumps(value))  # a list that is used twice would become an alias
+    return yaml.safe_dump(plain, sort_keys=False).encode()
