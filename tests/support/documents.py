@@ -133,27 +133,32 @@ BASES: dict[str, Object] = {
 }
 
 
+def changed(base: Object, path: str | tuple[str, ...], value: object) -> Object:
+    """A copy with one field set, or gone; a number in the path is an index."""
+    whole = copy.deepcopy(base)
+    names = path.split(".") if isinstance(path, str) else path
+    *way, last = [int(name) if name.isdigit() else name for name in names]
+    place: Any = whole
+    for name in way:
+        place = place.setdefault(name, {}) if isinstance(place, dict) else place[name]
+    if value is GONE:
+        del place[last]
+    else:
+        place[last] = value
+    return whole
+
+
 class Case(NamedTuple):
     """One document and what both sides must say of it."""
 
     kind: str
     path: str
-    """Dotted; a number is an index."""
     value: object
     good: bool
 
     def document(self) -> Object:
         """The base of the kind with one thing changed."""
-        whole = copy.deepcopy(BASES[self.kind])
-        *way, last = [int(part) if part.isdigit() else part for part in self.path.split(".")]
-        place: Any = whole
-        for part in way:
-            place = place.setdefault(part, {}) if isinstance(place, dict) else place[part]
-        if self.value is GONE:
-            del place[last]
-        else:
-            place[last] = self.value
-        return whole
+        return changed(BASES[self.kind], self.path, self.value)
 
     def __str__(self) -> str:
         shown = "gone" if self.value is GONE else repr(self.value)[:40]

@@ -132,14 +132,14 @@ def finding(**changes: Any) -> Finding:
 
 
 def _evidence(
-    kind: str, name: str, digest: str, identity: str, file: str, **changes: Any
+    kind: str, name: str, digest: str, signer: str, file: str, **changes: Any
 ) -> Evidence:
     whole: dict[str, Any] = {
         "bundle": digests.sha256(f"{kind} {sorted(map(str, changes.items()))}".encode()),
         "location": f"mlflow:run/interlock/evidence/{file}",
         "predicate_type": kind,
         "subjects": [(name, digest)],
-        "identity": identity,
+        "identity": signer,
         "issuer": policies.ISSUER,
         "at": at(NOW, hours=-2),
         "model": ModelSignature(files=7) if kind == OMS else None,
@@ -173,12 +173,12 @@ def approval(person: str, role: str, **changes: Any) -> Approval:
 
 def quality(**changes: Any) -> Approval:
     """The approval of quality-1."""
-    return approval("quality-1", "quality", **changes)
+    return approval("quality-1", **{"role": "quality"} | changes)
 
 
 def safety(**changes: Any) -> Approval:
     """The approval of ot-safety-1."""
-    return approval("ot-safety-1", "ot-safety", **changes)
+    return approval("ot-safety-1", **{"role": "ot-safety"} | changes)
 
 
 def change(**changes: Any) -> Change:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+
 from support.facts import CONTENT, NOW, PATH, at
 from support.policies import NAMESPACE, REPOSITORY, ssh_key
 
@@ -51,6 +52,7 @@ def sshsig(
     blob: bytes,
     sign: Callable[[bytes], bytes],
     message: bytes,
+    *,
     namespace: str = APPROVAL,
     hash_name: str = "sha512",
     magic: bytes = b"SSHSIG",
@@ -67,9 +69,7 @@ def armor(data: bytes) -> str:
     """OpenSSH's armor, 70 characters a line."""
     text = base64.b64encode(data).decode()
     lines = [text[n : n + 70] for n in range(0, len(text), 70)]
-    return "\n".join(
-        ["-----BEGIN SSH SIGNATURE-----", *lines, "-----END SSH SIGNATURE-----", ""]
-    )
+    return "\n".join(["-----BEGIN SSH SIGNATURE-----", *lines, "-----END SSH SIGNATURE-----", ""])
 
 
 def by_ed25519(key: Ed25519PrivateKey, message: bytes, **options: Any) -> str:

@@ -126,9 +126,12 @@ def encode(seq: int, prev: str, entry: Entry) -> tuple[Line, bytes]:
     """Return a line and its bytes. Raises ValueError for what could not be read back."""
     body = {"seq": seq, "prev": prev, **asdict(entry)}
     body["recordDigest"] = body.pop("record_digest")
-    body["digest"] = _digest(body)
-    data = digests.canonical(body)
-    return decode(data), data + b"\n"
+    try:
+        data = digests.canonical(body | {"digest": _digest(body)})
+        return decode(data), data + b"\n"
+    except ValueError as error:
+        about = f"{entry.event} of {entry.kind} {entry.namespace}/{entry.name}"
+        raise ValueError(f"{about} cannot be a line of the log: {error}") from error
 
 
 def decode(data: bytes) -> Line:

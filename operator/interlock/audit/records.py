@@ -126,8 +126,9 @@ def load_keys(keys: RecordKeys) -> tuple[Signer, Keyring]:
 
 def read_private_key(path: Path) -> Ed25519PrivateKey:
     """Return the Ed25519 private key (PKCS#8 PEM, no password) in a file. Raises KeyRefused."""
+    data = _read(path)
     try:
-        key = load_pem_private_key(_read(path), password=None)
+        key = load_pem_private_key(data, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         # The parser's own words might quote the key.
         raise _refused(path, "private key as unencrypted PKCS#8 PEM") from None
@@ -138,8 +139,9 @@ def read_private_key(path: Path) -> Ed25519PrivateKey:
 
 def read_public_key(path: Path) -> Ed25519PublicKey:
     """Return the Ed25519 public key (PEM) in a file. Raises KeyRefused."""
+    data = _read(path)
     try:
-        key = load_pem_public_key(_read(path))
+        key = load_pem_public_key(data)
     except (ValueError, UnsupportedAlgorithm):
         raise _refused(path, "public key as PEM") from None
     if not isinstance(key, Ed25519PublicKey):

@@ -16,6 +16,8 @@ from interlock.evidence.modeltree import Tally
 
 BLOCK = tarfile.BLOCKSIZE
 MAX_EXTENDED_BYTES = 8 * 1024
+MAX_TRAILING_BYTES = 64 * 1024
+"""Writers fill the last record with zeros; more of them would only cost us time."""
 MODE = 0o444
 _PUBLISH = "Make the model's volume with `interlock-pipeline publish`."
 
@@ -124,11 +126,12 @@ class _Stream:
 
     async def finish(self, digest: str) -> None:
         """Take the rest, which must be zeros, and compare length and digest."""
-        rest = self._buffer
-        while rest:
+        if self._left > MAX_TRAILING_BYTES:
+            raise _refused(self.where, f"{self._left} bytes follow the end of the archive")
+        while rest := self._buffer or await self._next():
             if any(rest):
                 raise _refused(self.where, "there are bytes behind the end of the archive")
-            rest = await self._next()
+            self._buffer = memoryview(b"")
         if self._left or f"sha256:{self._digest.hexdigest()}" != digest:
             raise SourceRefused(f"{self.where}: the registry served other bytes for {digest}.")
 

@@ -87,7 +87,10 @@ class Mlflow:
         if not version.run:
             return []
         folder = f"{version.run}/{EVIDENCE_FOLDER}"
-        entries = await self._list(folder)
+        try:
+            entries = await self._list(folder)
+        except NotFound:
+            return []
         names = [entry.path for entry in entries if entry.path.endswith(EVIDENCE_SUFFIX)]
         if len(names) > MAX_EVIDENCE_FILES:
             raise SourceRefused(

@@ -23,7 +23,7 @@ from interlock.actions.ports import Governance, TrafficPorts, WorkPorts
 from interlock.api import names
 from interlock.api.config import Config
 from interlock.api.kinds.base import seconds
-from interlock.audit.keys import load
+from interlock.audit.records import load_keys
 from interlock.cluster.cache import Cache, Key
 from interlock.cluster.client import Client
 from interlock.cluster.lease import Lease, LeaseTimes
@@ -56,7 +56,7 @@ class Controller:
         config = options.config
         if config.records is None or config.verifier is None:
             raise ValueError("the configuration needs records.keyFile and verifier.socket")
-        signer, keyring = load(config.records)
+        signer, keyring = load_keys(config.records)
         self._options, self.client, self.cache = options, client, Cache()
         self.verifier = VerifierClient(config.verifier.socket)
         governance = Governance()

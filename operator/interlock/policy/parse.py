@@ -21,7 +21,7 @@ REVOCATIONS = "revocations.yaml"
 TRUSTED_ROOT = "trusted_root.json"
 _TRUSTED_ROOT_TYPE = "application/vnd.dev.sigstore.trustedroot"
 _APPROVAL_GATE = "change-approval"
-_WHOLE_HOST = re.compile(r"([a-z]+://)?[^/*]+/")
+_WHOLE_HOST = re.compile(r"([a-z]+://)?+[^/*]+/")
 
 M = TypeVar("M", bound=Model)
 

@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+
 from interlock.api.reasons import Reason
 from interlock.api.values import Outcome
 from interlock.gates.grants import evaluate

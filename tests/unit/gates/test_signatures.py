@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+
 from interlock.api.facts import Denied, Evidence, FileDifference, ModelSignature
 from interlock.api.reasons import Reason
 from interlock.api.values import GateResult, Outcome
