@@ -1,12 +1,12 @@
 """A real API server with its controllers and a kwok node, one for all tests of the session."""
 
 import pytest
-from support.cluster import shared_sandbox
-from support.kube import Api
 
 from interlock.api import names
 from interlock_sandbox.install import install
 from interlock_sandbox.sandbox import Sandbox
+from support.cluster import shared_sandbox
+from support.kube import Api
 
 cluster = shared_sandbox("kubernetes")
 

@@ -34,6 +34,7 @@ def collection(obj: Object) -> str:
 
 def spec(version: str) -> AgentDeploymentSpec:
     """A content with one of everything that a pod can have."""
+    image = f"sha256:{digests.sha256(version.encode())}"
     tool = {
         "name": "mes",
         "endpoint": "https://mes.line-4.svc:8443",
@@ -43,7 +44,7 @@ def spec(version: str) -> AgentDeploymentSpec:
     return AgentDeploymentSpec.model_validate(
         {
             "riskTier": "high",
-            "image": f"registry.example/agents/press:{version}@{DIGEST}",
+            "image": f"registry.example/agents/press:{version}@{image}",
             "model": {
                 "name": "press",
                 "version": "1",
@@ -123,9 +124,7 @@ class Agent:
 
     def admit(self, *entries: Object, quarantined: bool = False) -> None:
         """Write AgentAdmission, and wait until the policies judge by it."""
-        self.apply(
-            namespace.agent_admission(TEAM, self.name, entries, quarantined=quarantined)
-        )
+        self.apply(namespace.agent_admission(TEAM, self.name, entries, quarantined=quarantined))
         known = {entry["name"] for entry in entries}
         for version in ("old", "new"):
             expected = "admitted" if self.revision(version) in known else "is not admitted"

@@ -16,9 +16,9 @@ from typing import Any
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from support import policies
 
 from interlock.api.config import Config
+from support import policies
 
 QUICK_TIER = {"gates": [], "minimumBake": "1s", "readyWithin": "2s"}
 IMAGE = "registry.example/lab/{}@sha256:{}"

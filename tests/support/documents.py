@@ -259,7 +259,9 @@ CASES: list[Case] = [
         ("spec.rollout", {"strategy": "Canary"}),
         ("spec.template", {"spec": {}}),
     ),
-    *_cases("AgentRollback", True, ("spec.to", HEX), ("spec.cut", True), ("spec.reason", "x" * 512)),
+    *_cases(
+        "AgentRollback", True, ("spec.to", HEX), ("spec.cut", True), ("spec.reason", "x" * 512)
+    ),
     *_cases(
         "AgentRollback",
         False,

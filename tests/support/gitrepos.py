@@ -22,9 +22,7 @@ class Repo:
         """Where a mirror fetches it."""
         return f"file://{self.path}"
 
-    def git(
-        self, *args: str, stdin: bytes = b"", bare: bool = True, **env: str
-    ) -> str:
+    def git(self, *args: str, stdin: bytes = b"", bare: bool = True, **env: str) -> str:
         """Run git here; its output without the last line end."""
         base = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"}
         where = ["--git-dir", str(self.path)] if bare else []

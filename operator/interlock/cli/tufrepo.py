@@ -11,17 +11,13 @@ keys never lie in the repository.
 """
 
 import json
-import os
 import re
-import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from securesystemslib.signer import CryptoSigner, SSlibKey
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import (  # type: ignore[attr-defined]
     DelegatedRole,
@@ -36,6 +32,14 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]
 )
 from tuf.api.serialization.json import JSONSerializer
 
+from interlock.cli.tufkeys import (
+    KEYS_OF,
+    Keys,
+    RepositoryRefused,
+    key_name,
+    load_keys,
+    new_keys,
+)
 from interlock.evidence import governance
 from interlock.evidence.governance import GovernanceRefused
 from interlock.policy.model import RevokedDigest, RevokedSigner
@@ -49,21 +53,8 @@ LIFETIMES = {
     "timestamp": timedelta(days=7),
 }
 """How long a signature counts. CI signs a new timestamp each day."""
-KEYS_OF = {
-    "root": ("root",),
-    "targets": ("targets",),
-    "snapshot": ("ci", "oncall"),
-    "timestamp": ("ci", "oncall"),
-    "revocations": ("oncall",),
-}
-KEY_NAME = "x-interlock-name"
-"""The field of a public key that says which of KEYS_OF it is; for messages only."""
 _COPY = re.compile(r"[0-9a-f]{64}\.(.+)")
 _VERSIONED = re.compile(r"([1-9][0-9]{0,8})\.(root|targets|snapshot|revocations)\.json")
-
-
-class RepositoryRefused(Exception):
-    """The repository or the keys do not allow what was asked. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +93,9 @@ def init(directory: Path, keys: Path, targets: Mapping[str, bytes]) -> dict[str,
         if not (directory / "targets" / name).exists():
             _write(directory / "targets" / name, data)
     parse(_sources(directory), 1)
-    signers = _new_keys(keys)
-    now = datetime.now(UTC)
-    root = _new_root(signers, now)
-    _Writer(directory, signers, now).create(root, _new_targets(signers, now))
-    return sign(directory, keys)
+    writer = _Writer(directory, new_keys(keys), datetime.now(UTC))
+    writer.create()
+    return writer.finish()
 
 
 def sign(directory: Path, keys: Path, *, expires: timedelta | None = None) -> dict[str, int]:
@@ -119,14 +108,20 @@ def sign(directory: Path, keys: Path, *, expires: timedelta | None = None) -> di
     return _sign(directory, keys, ("targets", "revocations"), expires)
 
 
-def revoke_digest(directory: Path, keys: Path, digest: str, reason: str) -> dict[str, int]:
+def revoke_digest(directory: Path, keys: Path, *, digest: str, reason: str) -> dict[str, int]:
     """Revoke a digest and sign; needs the key `oncall` alone. Raises as `sign`, ValueError."""
     entry = RevokedDigest(digest=digest.removeprefix("sha256:"), reason=reason)
     return _revoke(directory, keys, "digests", ("digest",), entry.dump())
 
 
 def revoke_signer(
-    directory: Path, keys: Path, identity: str, issuer: str, reason: str, since: str | None = None
+    directory: Path,
+    keys: Path,
+    *,
+    identity: str,
+    issuer: str,
+    reason: str,
+    since: str | None = None,
 ) -> dict[str, int]:
     """Revoke a signer and sign; needs the key `oncall` alone. Raises as `sign`, ValueError."""
     entry = RevokedSigner(identity=identity, issuer=issuer, since=since, reason=reason)
@@ -159,14 +154,11 @@ def _refusal(directory: Path) -> str:
 def _sign(
     directory: Path, keys: Path, owners: Iterable[str], expires: timedelta | None
 ) -> dict[str, int]:
-    writer = _Writer(directory, _load_keys(keys), datetime.now(UTC), expires)
+    writer = _Writer(directory, load_keys(keys), datetime.now(UTC), expires)
     writer.renew_root()
     for role in owners:
         writer.sign_targets(role)
-    writer.sign_snapshot()
-    writer.sign_timestamp()
-    writer.prune()
-    return writer.signed
+    return writer.finish()
 
 
 def _revoke(
@@ -199,17 +191,23 @@ class _Writer:
     """One signing session over one tree."""
 
     directory: Path
-    signers: Mapping[str, CryptoSigner]
-    """Key id to signer."""
+    signers: Keys
     now: datetime
     expires: timedelta | None = None
     signed: dict[str, int] = field(default_factory=dict)
 
-    def create(self, root: Any, targets: Any) -> None:
-        """Write the first root, and the first targets without any target."""
-        self._put("root", root, root.signed)
-        self._put("targets", targets, root.signed)
-        self._put("revocations", Metadata(Targets(expires=self.now)), targets.signed)
+    def create(self) -> None:
+        """Sign the first root and the first targets."""
+        self._next("root", Metadata(_new_root(self.signers)), LIFETIMES["root"])
+        self._sign_files("targets", Metadata(_new_targets(self.signers)), self._files("targets"))
+        self._sign_files("revocations", Metadata(Targets()), self._files("revocations"))
+
+    def finish(self) -> dict[str, int]:
+        """Sign which versions belong together and that they are the newest; return versions."""
+        self._sign_snapshot()
+        self._sign_timestamp()
+        self._prune()
+        return self.signed
 
     def renew_root(self) -> None:
         """Sign the root anew if it ends soon and its key is at hand."""
@@ -218,18 +216,18 @@ class _Writer:
 
     def sign_targets(self, role: str) -> None:
         """Sign the targets of a role if they changed, or end soon and the key is at hand."""
-        wanted = self._files(role)
-        metadata = self._newest(role)
-        if wanted == metadata.signed.targets:
-            if not (self._ends_soon(role) and self._at_hand(role)):
-                return
+        wanted, metadata = self._files(role), self._newest(role)
+        if wanted != metadata.signed.targets or (self._ends_soon(role) and self._at_hand(role)):
+            self._sign_files(role, metadata, wanted)
+
+    def _sign_files(self, role: str, metadata: Any, wanted: dict[str, Any]) -> None:
         metadata.signed.targets = wanted
         self._next(role, metadata, LIFETIMES[role])
         for name, file in wanted.items():
             data = (self.directory / "targets" / name).read_bytes()
             _write(self.directory / "targets" / f"{file.hashes['sha256']}.{name}", data)
 
-    def sign_snapshot(self) -> None:
+    def _sign_snapshot(self) -> None:
         """Sign which versions belong together, if one of them changed."""
         metadata = self._newest("snapshot", Snapshot)
         meta = {f"{role}.json": self._meta(role) for role in ("targets", "revocations")}
@@ -237,13 +235,13 @@ class _Writer:
             metadata.signed.meta = meta
             self._next("snapshot", metadata, LIFETIMES["snapshot"])
 
-    def sign_timestamp(self) -> None:
+    def _sign_timestamp(self) -> None:
         """Sign that the newest snapshot still is the newest."""
         metadata = self._newest("timestamp", Timestamp)
         metadata.signed.snapshot_meta = self._meta("snapshot")
         self._next("timestamp", metadata, LIFETIMES["timestamp"])
 
-    def prune(self) -> None:
+    def _prune(self) -> None:
         """Remove copies and metadata that nothing names any more; roots stay."""
         kept = {
             f"{file.hashes['sha256']}.{name}"
@@ -262,7 +260,7 @@ class _Writer:
         signed = self._newest(role).signed
         delegator = self._delegator(role)
         rule = delegator.get_delegated_role(role)
-        names = sorted(_key_name(delegator.get_key(keyid)) for keyid in rule.keyids)
+        names = sorted(key_name(delegator.get_key(keyid)) for keyid in rule.keyids)
         return RoleStatus(role, signed.version, signed.expires, rule.threshold, tuple(names))
 
     def unsigned(self) -> list[str]:
@@ -284,7 +282,8 @@ class _Writer:
         lifetime = lifetime if self.expires is None or role == "root" else self.expires
         metadata.signed.version = self._last(role) + 1
         metadata.signed.expires = (self.now + lifetime).replace(microsecond=0)
-        self._put(role, metadata, self._delegator(role))
+        first = role == "root" and not self._last(role)
+        self._put(role, metadata, metadata.signed if first else self._delegator(role))
         self.signed[role] = metadata.signed.version
 
     def _put(self, role: str, metadata: Any, delegator: Any) -> None:
@@ -297,7 +296,7 @@ class _Writer:
             delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
         except RepositoryError:
             rule = delegator.get_delegated_role(role)
-            names = " or ".join(_key_name(delegator.get_key(keyid)) for keyid in rule.keyids)
+            names = " or ".join(key_name(delegator.get_key(keyid)) for keyid in rule.keyids)
             raise RepositoryRefused(
                 f"{role} needs {rule.threshold} signature by {names}, and the folder of keys has "
                 f"{len(metadata.signatures)}; ask who holds the key to sign"
@@ -309,11 +308,11 @@ class _Writer:
 
     def _at_hand(self, role: str) -> bool:
         rule = self._delegator(role).get_delegated_role(role)
-        return sum(keyid in self.signers for keyid in rule.keyids) >= rule.threshold
+        return bool(sum(keyid in self.signers for keyid in rule.keyids) >= rule.threshold)
 
     def _ends_soon(self, role: str) -> bool:
         end = self.now + (self.expires or LIFETIMES["timestamp"])
-        return bool(self._newest(role).signed.expires < end) if self._last(role) else True
+        return not self._last(role) or bool(self._newest(role).signed.expires < end)
 
     def _meta(self, role: str) -> Any:
         data = self._path(role, self._last(role)).read_bytes()
@@ -325,7 +324,7 @@ class _Writer:
         if not path.exists():
             if first is None:
                 raise RepositoryRefused(f"{path} is missing; is this a governance repository?")
-            return Metadata(first(version=1))
+            return Metadata(first())
         try:
             return Metadata.from_file(str(path))
         except RepositoryError as error:
@@ -347,52 +346,20 @@ class _Writer:
         return self.directory / "metadata" / name
 
 
-def _new_root(signers: Mapping[str, CryptoSigner], now: datetime) -> Any:
-    root = Root(expires=now + LIFETIMES["root"], consistent_snapshot=True)
+def _new_root(signers: Keys) -> Any:
+    root = Root(consistent_snapshot=True)
     for signer in signers.values():
         for role, names in KEYS_OF.items():
-            if role in root.roles and _key_name(signer.public_key) in names:
+            if role in root.roles and key_name(signer.public_key) in names:
                 root.add_key(signer.public_key, role)
-    return Metadata(root)
+    return root
 
 
-def _new_targets(signers: Mapping[str, CryptoSigner], now: datetime) -> Any:
-    mine = [key.public_key for key in signers.values()]
-    owners = {key.keyid: key for key in mine if _key_name(key) in KEYS_OF["revocations"]}
+def _new_targets(signers: Keys) -> Any:
+    keys = [signer.public_key for signer in signers.values()]
+    owners = {key.keyid: key for key in keys if key_name(key) in KEYS_OF["revocations"]}
     role = DelegatedRole("revocations", list(owners), 1, terminating=True, paths=[REVOCATIONS])
-    delegations = Delegations(dict(owners), {"revocations": role})
-    return Metadata(Targets(expires=now, delegations=delegations))
-
-
-def _new_keys(folder: Path) -> dict[str, CryptoSigner]:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    names = sorted({name for names in KEYS_OF.values() for name in names})
-    if there := [name for name in names if (folder / f"{name}.pem").exists()]:
-        raise RepositoryRefused(f"{folder / there[0]}.pem exists already; give an empty folder")
-    for name in names:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with os.fdopen(os.open(folder / f"{name}.pem", flags, 0o600), "wb") as file:
-            file.write(CryptoSigner.generate_ed25519().private_bytes)
-    return _load_keys(folder)
-
-
-def _load_keys(folder: Path) -> dict[str, CryptoSigner]:
-    found: dict[str, CryptoSigner] = {}
-    for file in sorted(folder.glob("*.pem")):
-        if stat.S_IMODE(file.stat().st_mode) & 0o077:
-            raise RepositoryRefused(f"{file} is open to others; run chmod 600 on it")
-        private: Any = load_pem_private_key(file.read_bytes(), None)
-        signer = CryptoSigner(private)
-        signer.public_key.unrecognized_fields[KEY_NAME] = file.stem
-        found[signer.public_key.keyid] = signer
-    if not found:
-        raise RepositoryRefused(f"{folder} holds no key (*.pem); give the folder that init made")
-    return found
-
-
-def _key_name(key: Any) -> str:
-    public: SSlibKey = key
-    return str(public.unrecognized_fields.get(KEY_NAME, public.keyid[:10]))
+    return Targets(delegations=Delegations(dict(owners), {"revocations": role}))
 
 
 def _sources(directory: Path) -> dict[str, bytes]:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from interlock.api.kinds.base import seconds
-from interlock.api.observed import Observed, Workload
+from interlock.api.observed import Observed
 from interlock.api.steps import Drain, Entitle, Forget, Judge, Scale, Stage, Step
 from interlock.api.values import Purpose
 from interlock.decide import view
@@ -35,21 +35,26 @@ def drain_left(seen: Observed, now: datetime) -> Step | None:
 def rest_the_rest(seen: Observed, now: datetime) -> Step | None:
     """Pods that neither traffic nor a way back needs are scaled down."""
     for name, workload in sorted(seen.workloads.items()):
-        goal = _replicas(seen, name, workload)
+        if name == seen.pointer:
+            continue
+        goal = _replicas_wanted(seen, name)
         if workload.replicas > goal and now >= _left_until(seen, name):
             return Scale(name, goal)
     return None
 
 
-def warm_the_serving(seen: Observed, now: datetime) -> Step | None:
-    """What serves has the replicas that the team asks for; that needs no gate."""
-    serving, wanted = view.serving(seen), seen.wanted
-    if serving is None or wanted is None or serving.name in seen.staged:
-        return None
-    workload = seen.workloads.get(serving.name)
-    if workload and workload.replicas == wanted.spec.replicas and not workload.retiring:
-        return None
-    return Stage(serving.name, wanted.spec.replicas)
+def keep_warm(seen: Observed, now: datetime) -> Step | None:
+    """What serves, and the revision to go back to, have the replicas that the team asks for.
+
+    Neither needs a gate: both were allowed, and the target was judged again ahead.
+    """
+    target = next(iter(view.targets(seen)), "")
+    for name in (seen.pointer or "", target):
+        goal = _replicas_wanted(seen, name)
+        known = name in seen.revisions and name in seen.admitted and name not in seen.staged
+        if known and goal and _stands_wrong(seen, name, goal):
+            return Stage(name, goal)
+    return None
 
 
 def judge_targets(seen: Observed, now: datetime) -> Step | None:
@@ -79,15 +84,23 @@ def next_deadline(seen: Observed, now: datetime) -> datetime | None:
     return min((moment for moment in moments if moment > now), default=None)
 
 
-def _replicas(seen: Observed, name: str, workload: Workload) -> int:
+def _replicas_wanted(seen: Observed, name: str) -> int:
+    """Return at how many replicas a revision should stand while nothing is on its way."""
     wanted = seen.wanted
-    if wanted is None or name not in view.kept(seen):
+    if wanted is None or view.quarantined(seen) or name not in view.kept(seen):
         return 0
     if name in (seen.pointer, view.candidate(seen)):
         return wanted.spec.replicas
     if name != next(iter(view.targets(seen)), ""):
         return 0
-    return {"full": workload.replicas, "min": 1, "none": 0}[wanted.spec.warm]
+    return {"full": wanted.spec.replicas, "min": 1, "none": 0}[wanted.spec.warm]
+
+
+def _stands_wrong(seen: Observed, name: str, goal: int) -> bool:
+    workload = seen.workloads.get(name)
+    if workload is None or workload.retiring:
+        return True
+    return workload.replicas != goal if name == seen.pointer else workload.replicas < goal
 
 
 def _left_until(seen: Observed, name: str) -> datetime:

@@ -63,10 +63,11 @@ def finish_cut(seen: Observed, now: datetime) -> Step | None:
     move = view.last_move(seen)
     if move is None or not move.cut:
         return None
-    everything = [*seen.workloads, *seen.admitted]
-    left = everything if move.type == "Quarantine" else [move.origin]
-    if any(_exists(seen, name) for name in left if name != seen.pointer):
-        return Cut(move.origin, move.name, everything=move.type == "Quarantine")
+    everything = view.quarantined(seen)
+    gone = [*seen.workloads, *seen.admitted] if everything else [move.origin]
+    keep = () if everything else view.kept(seen)
+    if any(_exists(seen, name) for name in gone if name != seen.pointer and name not in keep):
+        return Cut(move.origin, move.name, everything=everything)
     return None
 
 
@@ -161,7 +162,7 @@ RULES: tuple[Rule, ...] = (
     keep.entitle,
     keep.drain_left,
     keep.rest_the_rest,
-    keep.warm_the_serving,
+    keep.keep_warm,
     arrive.judge_candidate,
     arrive.stage_candidate,
     arrive.fail_stage,

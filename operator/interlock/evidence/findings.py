@@ -153,7 +153,9 @@ class Gatherer:
             self._mirrors[url] = (mirror_for(folder, url, self._config.git), asyncio.Lock())
         mirror, lock = self._mirrors[url]
         async with lock:
-            await mirror.fetch(url, {ref: ref})
+            fetched = await mirror.fetch(url, {ref: ref})
+            for sentence in fetched.refused.values():
+                _log.warning("%s: %s", url, sentence)
             yield mirror
 
     def _verifier_for(self, policy: Policy) -> SigstoreVerifier:

@@ -115,6 +115,7 @@ class Mirror:
         self._limits = limits or Limits()
         self._allow_file = allow_file
         self._ready = False
+        self._fetching = asyncio.Lock()
 
     async def fetch(self, url: str, refspecs: Mapping[str, str]) -> Fetched:
         """Bring remote refs into local ones; a remote ref that is not there is no error.
@@ -124,7 +125,11 @@ class Mirror:
         check_url(url, self._allow_file)
         for ref in (*refspecs, *refspecs.values()):
             check_ref(ref)
-        await self._prepare()
+        async with self._fetching:
+            await self._prepare()
+            return await self._fetch(url, refspecs)
+
+    async def _fetch(self, url: str, refspecs: Mapping[str, str]) -> Fetched:
         there = await self._remote_refs(url, list(refspecs))
         quarantine = f"{_QUARANTINE}{secrets.token_hex(8)}/"
         landing = {ref: f"{quarantine}{n}" for n, ref in enumerate(refspecs) if ref in there}
@@ -136,6 +141,7 @@ class Mirror:
             return await self._promote(refspecs, landing)
         finally:
             await self._discard(landing.values())
+            self._sweep()
 
     async def tip(self, ref: str) -> str | None:
         """Return the commit that a local ref names, or None."""
@@ -255,14 +261,20 @@ class Mirror:
             with contextlib.suppress(GitUnavailable, GitRefused):
                 await self._run("update-ref", "--no-deref", "-d", ref)
 
+    def _sweep(self) -> None:
+        """Remove half-received packs, which an ended fetch leaves and nobody would collect."""
+        for left in (self._dir / "objects" / "pack").glob("tmp_*"):
+            left.unlink(missing_ok=True)
+
     async def _network(self, url: str, *args: str) -> bytes:
         limit = self._limits.fetch_seconds
         code, out, err = await self._run(*args, access=self._secret(url), seconds=limit)
         if code == 0:
             return out
         said = _said(err)
-        if "signal 25" in said or code in (128 + signal.SIGXFSZ, -signal.SIGXFSZ):
-            raise GitRefused(f"{url} sent more than {self._limits.fetch_bytes} bytes")
+        if "index-pack" in said:
+            most = self._limits.fetch_bytes
+            raise GitRefused(f"{url} sent more than {most} bytes or malformed objects: {said}")
         raise GitUnavailable(f"{url} could not be fetched: {said or f'git ended with {code}'}")
 
     async def _output(self, *args: str, limit: int = _MAX_OUTPUT, stdin: bytes = b"") -> bytes:

@@ -4,6 +4,7 @@ The verifier parses bytes that strangers made; it may be slow, killed or answer 
 these is an Unresolved with a sentence, so that the agent in question waits and all others go on.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,15 @@ class VerifierClient:
         return await self._post(wire.GOVERNANCE, request, wire.MAX_GOVERNANCE_BYTES)
 
     async def _post(self, path: str, body: Mapping[str, Any], limit: int) -> bytes | Unresolved:
+        data = json.dumps(body).encode()
+        if len(data) > wire.MAX_REQUEST_BYTES:
+            return Unresolved(
+                reason=Reason.INVALID,
+                message=f"Spec and policy are {len(data)} bytes together, the verifier takes at "
+                f"most {wire.MAX_REQUEST_BYTES}. Make the policy's targets smaller.",
+            )
         try:
-            async with self._opened().post(f"http://verifier{path}", json=body) as response:
+            async with self._opened().post(f"http://verifier{path}", data=data) as response:
                 answer = await _read(response, limit)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             return _unavailable(f"cannot be asked ({type(error).__name__})")

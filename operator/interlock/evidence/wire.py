@@ -6,7 +6,7 @@ of foreign bytes.
 
 from typing import Any
 
-from interlock.api.kinds.base import Model
+from interlock.api.kinds.base import Model, Time
 from interlock.api.kinds.repository import CommitId
 
 FINDINGS = "/v1/findings"
@@ -31,3 +31,21 @@ class FindingsRequest(Model):
     """The targets of governance that are in force, name to text."""
     since: CommitId = ""
     """The commit from which what serves now came, empty for none."""
+
+
+class GovernanceRequest(Model):
+    """Asks what governance says now."""
+
+    metadata: dict[str, str] = {}
+    """TUF metadata that was verified last, file name to base64: nothing older is taken."""
+
+
+class GovernanceAnswer(Model):
+    """One verified state of governance."""
+
+    versions: dict[str, int]
+    """Role to version."""
+    expires: Time
+    targets: dict[str, str]
+    metadata: dict[str, str]
+    """All TUF metadata, file name to base64."""

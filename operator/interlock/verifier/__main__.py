@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from interlock.api.config import Config
 from interlock.evidence.findings import Gatherer
 from interlock.policy import strict_yaml
-from interlock.verifier.governance import Governor
+from interlock.verifier.governance import Governance
 from interlock.verifier.server import application
 
 _MAX_CONFIG_BYTES = 256 * 1024
@@ -51,10 +51,11 @@ async def serve(config: Config, socket: Path) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    runner = web.AppRunner(application(Gatherer(config), Governor(config)))
+    app = application(Gatherer(config), Governance(config).answer)
+    runner = web.AppRunner(app, shutdown_timeout=_GRACE)
     await runner.setup()
     socket.unlink(missing_ok=True)
-    site = web.UnixSite(runner, str(socket), shutdown_timeout=_GRACE)
+    site = web.UnixSite(runner, str(socket))
     await site.start()
     socket.chmod(0o600)
     _log.info("verifier serves on %s", socket)

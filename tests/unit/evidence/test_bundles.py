@@ -47,9 +47,7 @@ def test_a_bundle_over_its_cap_is_denied_unread() -> None:
 
 
 def test_a_location_is_shown_and_not_obeyed() -> None:
-    _, (denied,) = bundles.read(
-        [Blob("x\x1b[31m", b"")], signed.verifier(), [], signed.now()
-    )
+    _, (denied,) = bundles.read([Blob("x\x1b[31m", b"")], signed.verifier(), [], signed.now())
     assert denied.location == "x\\x1b[31m"
 
 
@@ -71,7 +69,7 @@ def test_oms_other_than_whole_files_and_sha256_is_denied(serialization: dict[str
 def test_oms_may_leave_out_its_defaults_and_nothing_else() -> None:
     usual = signed.oms(ignore_paths=[".git", "model.sig"])
     assert bundles.model_signature(usual, signed.model_files()).same
-    with pytest.raises(Refused, match="'weights.safetensors' left out") as refused:
+    with pytest.raises(Refused, match=r"'weights\.safetensors' left out") as refused:
         bundles.model_signature(
             signed.oms(ignore_paths=["weights.safetensors"]), signed.model_files()
         )

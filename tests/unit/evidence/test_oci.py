@@ -44,7 +44,9 @@ def manifest(web: Web, value: dict[str, Any], kind: str = MANIFEST, tag: str = "
 
 
 def volume(web: Web, data: bytes = b"", kind: str = LAYER) -> str:
-    return manifest(web, {"config": EMPTY, "layers": [blob(web, data or layer(signed.FILES), kind)]})
+    return manifest(
+        web, {"config": EMPTY, "layers": [blob(web, data or layer(signed.FILES), kind)]}
+    )
 
 
 def reference(name: str) -> Reference:

@@ -1,0 +1,166 @@
+"""`interlock governance`: what security types to say who and what may run, and to take it back."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from functools import wraps
+from importlib import resources
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import click
+from pydantic import ValidationError
+
+from interlock.cli import tufrepo
+from interlock.cli.tufkeys import RepositoryRefused
+from interlock.policy.parse import TARGETS, PolicyError
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+P = ParamSpec("P")
+
+
+class _Lifetime(click.ParamType):
+    name = "time"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        match = re.fullmatch(r"([1-9][0-9]{0,4})([smhd])", value)
+        if not match:
+            self.fail(f"{value!r} is no time; write a number and s, m, h or d, such as 30d")
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+_DIRECTORY = click.argument(
+    "directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR"
+)
+_KEYS = click.option(
+    "--keys",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of private keys (*.pem), outside the repository.",
+)
+
+
+def _explained(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn what the user can mend into a sentence and exit code 1."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            raise click.ClickException(f"{first['loc'][-1]}: {first['msg']}") from None
+        except (RepositoryRefused, PolicyError, OSError) as error:
+            raise click.ClickException(str(error)) from None
+
+    return run
+
+
+@click.group()
+def governance() -> None:
+    """Create, sign and inspect the governance repository.
+
+    A change to policy counts once it is signed and pushed. Exit codes: 0 done, 1 refused, 2 usage.
+    """
+
+
+@governance.command()
+@_DIRECTORY
+@_KEYS
+@_explained
+def init(directory: Path, keys: Path) -> None:
+    """Create keys, metadata and commented example targets in DIR.
+
+    Targets that are there already are kept and signed.
+    """
+    signed = tufrepo.init(directory, keys, example_targets())
+    _say_signed(signed)
+    click.echo(
+        f"Keys root, targets, ci and oncall are in {keys}: give each to its owner, keep root "
+        f"offline.\nGive {directory / 'metadata' / '1.root.json'} to every operator "
+        "(configuration governance.rootFile), not by way of this repository.\n"
+        "Put your Sigstore's trusted_root.json in targets/; the example trusts nobody."
+    )
+
+
+@governance.command()
+@_DIRECTORY
+@_KEYS
+@click.option(
+    "--expires",
+    type=_Lifetime(),
+    metavar="TIME",
+    help="How long what is signed now counts, such as 12h or 30d; else by role, see status.",
+)
+@_explained
+def sign(directory: Path, keys: Path, expires: timedelta | None) -> None:
+    """Check the targets, sign what changed, and sign a new timestamp."""
+    _say_signed(tufrepo.sign(directory, keys, expires=expires))
+
+
+@governance.command()
+@_DIRECTORY
+@_KEYS
+@click.option("--digest", help="Content, behaviour, model tree, image or bundle: 64 hex digits.")
+@click.option("--identity", help="A signer, exactly as in trust.yaml; needs --issuer.")
+@click.option("--issuer", help="The issuer of --identity.")
+@click.option("--since", metavar="TIME", help="Only what was signed from then on (RFC 3339).")
+@click.option("--reason", required=True, help="Why; shown to everyone whom it stops.")
+@_explained
+def revoke(
+    directory: Path,
+    keys: Path,
+    digest: str | None,
+    identity: str | None,
+    issuer: str | None,
+    since: str | None,
+    reason: str,
+) -> None:
+    """Revoke a digest or a signer and sign; the key `oncall` is enough."""
+    if digest and not (identity or issuer or since):
+        signed = tufrepo.revoke_digest(directory, keys, digest=digest, reason=reason)
+    elif identity and issuer and not digest:
+        signed = tufrepo.revoke_signer(
+            directory, keys, identity=identity, issuer=issuer, reason=reason, since=since
+        )
+    else:
+        raise click.UsageError("give either --digest, or --identity and --issuer (and --since)")
+    _say_signed(signed)
+    click.echo("Commit and push: what runs under it is cut when the operator next reads it.")
+
+
+@governance.command()
+@_DIRECTORY
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+@_explained
+def status(directory: Path, output: str) -> None:
+    """Show roles, versions, expiry, and edits that nobody signed yet."""
+    found = tufrepo.status(directory)
+    if output == "json":
+        click.echo(json.dumps(asdict(found), default=_time, indent=2))
+        return
+    click.echo(f"{'ROLE':<13}{'VERSION':<9}{'EXPIRES':<22}{'THRESHOLD':<11}KEYS")
+    for each in found.roles:
+        keys, end = ", ".join(each.keys), _time(each.expires)
+        click.echo(f"{each.role:<13}{each.version:<9}{end:<22}{each.threshold:<11}{keys}")
+    for name in found.unsigned:
+        click.echo(f"{name} was changed and is not signed: interlock governance sign")
+    click.echo(found.refused or "The signatures hold.")
+
+
+def example_targets() -> dict[str, bytes]:
+    """Return targets that are valid, commented, and let nothing run."""
+    folder = resources.files("interlock.cli") / "example_targets"
+    return {name: (folder / name).read_bytes() for name in TARGETS}
+
+
+def _say_signed(signed: dict[str, int]) -> None:
+    click.echo("Signed " + ", ".join(f"{role} {version}" for role, version in signed.items()) + ".")
+
+
+def _time(value: datetime) -> str:
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,50 @@
+"""A model's tree as an OCI image of one layer, which the pod mounts as it was verified.
+
+The same files give the same digest on every machine: paths in byte order, no times, no owners,
+mode 0444, no compression. The headers are made by the code that will check them.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+
+from interlock.evidence.layer import BLOCK, header
+from interlock.evidence.oci import LAYER, MANIFEST
+from interlock_pipelines.oci import Descriptor, Repository, descriptor
+from interlock_pipelines.tree import Tree
+
+CONFIG = "application/vnd.oci.image.config.v1+json"
+_PLATFORM = {"architecture": "amd64", "os": "linux"}
+"""Container runtimes refuse an image without a platform, although files have none."""
+
+
+def layer(tree: Tree) -> Iterator[bytes]:
+    """Yield the layer's bytes; the files are read as it goes."""
+    for file in tree.files:
+        yield header(file.path, file.size)
+        yield from tree.chunks(file)
+        yield bytes(-file.size % BLOCK)
+    yield bytes(2 * BLOCK)
+
+
+def layer_descriptor(tree: Tree) -> Descriptor:
+    """Return the descriptor of the layer, without keeping its bytes."""
+    digest, size = hashlib.sha256(), 0
+    for chunk in layer(tree):
+        digest.update(chunk)
+        size += len(chunk)
+    return descriptor(f"sha256:{digest.hexdigest()}", size, LAYER)
+
+
+def push_volume(tree: Tree, repository: Repository) -> str:
+    """Push a tree; the reference to write into `model.volume`. Raises PipelineError."""
+    packed = repository.push(layer_descriptor(tree), lambda: layer(tree))
+    rootfs = {"type": "layers", "diff_ids": [packed["digest"]]}
+    config = json.dumps({**_PLATFORM, "config": {}, "rootfs": rootfs}, sort_keys=True).encode()
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": repository.push_bytes(config, CONFIG),
+        "layers": [packed],
+    }
+    return f"{repository.name}@{repository.push_manifest(manifest)['digest']}"
