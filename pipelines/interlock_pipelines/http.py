@@ -42,7 +42,7 @@ class Http:
         self.user = login[0] if login else ""
         self.basic = {"Authorization": _basic(*login)} if login else {}
 
-    def send(  # noqa: PLR0917 - a request has these parts
+    def send(
         self,
         method: str,
         url: str,
@@ -102,7 +102,9 @@ class Http:
         said = f"{self.name}: {method} {url} answered {answer.status}{_said(answer)}."
         if answer.status in _DENIED:
             account = f"account {self.user!r}" if self.user else "whoever has no account"
-            return Refused(f"{said} Here {account} may not do this: check name, password and rights.")
+            return Refused(
+                f"{said} Here {account} may not do this: check name, password and rights."
+            )
         if answer.status >= _SERVER_ERROR:
             return Unavailable(f"{said} Look at the server's log, then start again.")
         return Refused(f"{said} Check what was asked for.")

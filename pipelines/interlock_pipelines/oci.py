@@ -55,8 +55,8 @@ class Repository:
     def __init__(self, name: str, access: Access) -> None:
         if not _REPOSITORY.fullmatch(name):
             raise BadInput(
-                f"{shown(name, 200)!r} is no OCI repository. Write it with its registry and without "
-                "tag or digest, as registry.example/models/press-scheduler."
+                f"{shown(name, 200)!r} is no OCI repository. Write it with its registry and "
+                "without tag or digest, as registry.example/models/press-scheduler."
             )
         self.name = name
         host, _, path = name.partition("/")
@@ -165,7 +165,7 @@ class Repository:
         kind = {"Content-Type": str(descriptor["mediaType"])}
         return self._send("PUT", path, (_CREATED,), content, kind)
 
-    def _send(  # noqa: PLR0917 - a request has these parts
+    def _send(
         self,
         method: str,
         path: str,

@@ -55,7 +55,9 @@ def parse_report(value: Any, where: str) -> Report:
     """Return a parsed report. Raises BadInput for another document or another schema."""
     try:
         if value["SchemaVersion"] != _SCHEMA:
-            raise BadInput(f"{where} has SchemaVersion {value['SchemaVersion']}, expected {_SCHEMA}.")
+            raise BadInput(
+                f"{where} has SchemaVersion {value['SchemaVersion']}, expected {_SCHEMA}."
+            )
         version = str(value["Trivy"]["Version"])
         metadata = value.get("Metadata") or {}
         pushed = [str(each).rpartition("@")[2] for each in metadata.get("RepoDigests") or []]
@@ -69,7 +71,7 @@ def parse_report(value: Any, where: str) -> Report:
     except (LookupError, TypeError, AttributeError) as error:
         raise BadInput(
             f"{where} is no Trivy report: {shown(repr(error), 80)}. "
-            "Make it with `trivy image --format json` of 0.60 or later."
+            "Make it with `trivy image --format json` of a current Trivy."
         ) from error
 
 
@@ -142,8 +144,8 @@ def _results(report: Report) -> Iterator[dict[str, Any]]:
             word = severity if severity in SEVERITIES else "UNKNOWN"
             found.setdefault((each["VulnerabilityID"], word), []).append(_affected(each))
     for (name, word), packages in sorted(found.items()):
-        severity = [{"method": SEVERITY_METHOD, "score": word}]
-        yield {"id": name, "severity": severity, "annotations": packages}
+        rated = [{"method": SEVERITY_METHOD, "score": word}]
+        yield {"id": name, "severity": rated, "annotations": packages}
 
 
 def _affected(each: Mapping[str, Any]) -> dict[str, str]:

@@ -41,8 +41,8 @@ class Signer:
             claims = IdentityToken(token)
         except IdentityError as error:
             raise BadInput(
-                f"The identity token in {token_file} cannot be used: {error}. It must be a JSON Web "
-                "Token for the audience `sigstore` that has not expired; get a new one."
+                f"The identity token in {token_file} cannot be used: {error}. It must be a JSON "
+                "Web Token for the audience `sigstore` that has not expired; get a new one."
             ) from error
         _read_trust(trust_config)
         return cls(claims.identity, claims.federated_issuer, trust_config, token)
@@ -85,10 +85,12 @@ class Signer:
         except OSError as error:  # the clients' HTTP library derives its errors from it
             raise Unavailable(
                 f"Sigstore, as {self._trust_config} names it, gave no answer: "
-                f"{shown(str(error), 200)}. Check its address and whether it runs, then start again."
+                f"{shown(str(error), 200)}. Check its address and whether it runs."
             ) from error
         except Exception as error:
-            said = shown(str(error) or str(error.__cause__) or type(error).__name__, 300).rstrip(".")
+            said = shown(str(error) or str(error.__cause__) or type(error).__name__, 300).rstrip(
+                "."
+            )
             raise Refused(
                 f"Sigstore did not sign for {self.identity} ({self.issuer}): {said}. Is the token "
                 "from an issuer that this instance accepts, and still valid?"

@@ -119,7 +119,7 @@ CHANGES: dict[str, Object] = {
 def test_the_rest_of_the_service_is_locked_for_everyone(agent: Agent, name: str) -> None:
     refused(patch(agent, {"spec": CHANGES[name]}), ALONE)
     body = {"spec": CHANGES[name], "metadata": {"annotations": REASON}}
-    refused(patch(agent, body), ALONE)
+    assert not patch(agent, body).ok
     assert not patch(agent, {"spec": CHANGES[name]}, agent.controller).ok
 
 
@@ -232,6 +232,10 @@ def test_an_emergency_changes_nothing_else(agent: Agent, oncall: Api, extra: str
     answer = patch(agent, body, oncall)
     assert not answer.ok
     assert ALONE in answer.message or ONLY in answer.message
+
+
+def test_an_emergency_that_moves_nothing_is_none(agent: Agent, oncall: Api) -> None:
+    refused(patch(agent, {"metadata": {"annotations": REASON}}, oncall), ALONE)
 
 
 def test_an_emergency_removes_no_annotation(agent: Agent, oncall: Api) -> None:

@@ -91,9 +91,14 @@ def signed(
     return instance().sign_statement(statement(predicate_type, predicate, subjects), recipe)
 
 
+def model_statement(files: Mapping[str, bytes] = FILES) -> bytes:
+    """What a trainer signs."""
+    return statement(facts.OMS, oms(files), {"press": root_digest(files)})
+
+
 def signed_model(files: Mapping[str, bytes] = FILES, recipe: Recipe = _HONEST) -> bytes:
     """A trainer's signature on a model."""
-    return signed(facts.OMS, oms(files), {"press": root_digest(files)}, recipe)
+    return instance().sign_statement(model_statement(files), recipe)
 
 
 def signed_image(recipe: Recipe = _HONEST) -> bytes:

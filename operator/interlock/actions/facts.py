@@ -15,7 +15,7 @@ from interlock.cluster.cache import Cache, Key
 from interlock.cluster.client import Client
 from interlock.decide import view
 from interlock.evidence.resolve import config_map_pins
-from interlock.policy import queries
+from interlock.policy import Policy, queries
 
 Object = dict[str, Any]
 ConfigMaps = Mapping[str, Mapping[str, str] | None]
@@ -66,18 +66,38 @@ def build_facts(
     now: datetime,
 ) -> Facts:
     """Return the facts of one judgement."""
-    policy = in_force.policy
-    serving = view.serving(seen)
+    subject = Subject(
+        namespace=key.namespace,
+        name=key.name,
+        spec=revision.spec.dump(),
+        digest=revision.digest,
+        behaviour=revision.behaviour,
+    )
+    context = context_of(seen, in_force.policy, ports.cluster, subject)
+    return assemble(
+        subject=subject,
+        purpose=purpose,
+        findings=findings,
+        policy=in_force.policy,
+        context=context,
+        now=now,
+    )
+
+
+def assemble(
+    *,
+    subject: Subject,
+    purpose: Purpose,
+    findings: Findings,
+    policy: Policy,
+    context: Context,
+    now: datetime,
+) -> Facts:
+    """Return facts v1; the controller and `interlock check` make them here alone."""
     return Facts(
         now=stamp(now),
         purpose=purpose,
-        subject=Subject(
-            namespace=key.namespace,
-            name=key.name,
-            spec=revision.spec.dump(),
-            digest=revision.digest,
-            behaviour=revision.behaviour,
-        ),
+        subject=subject,
         policy_digest=policy.digest,
         revocation_version=policy.revocation_version,
         root_digest=policy.root_digest,
@@ -86,15 +106,22 @@ def build_facts(
         denied=findings.denied,
         approvals=findings.approvals,
         change=findings.change,
-        context=Context(
-            cluster=ports.cluster,
-            environment=queries.environment(policy, key.namespace),
-            tier=queries.effective_tier(policy, key.namespace, revision.spec.risk_tier),
-            serving=serving.digest if serving else "",
-            predecessors=view.predecessors(seen),
-            holds=_holds(seen),
-            spent=view.spent(seen, revision.digest),
-        ),
+        context=context,
+    )
+
+
+def context_of(seen: Observed, policy: Policy, cluster: str, subject: Subject) -> Context:
+    """Return what the cluster knows that no evidence says."""
+    serving = view.serving(seen)
+    tier = str(subject.spec.get("riskTier", ""))
+    return Context(
+        cluster=cluster,
+        environment=queries.environment(policy, subject.namespace),
+        tier=queries.effective_tier(policy, subject.namespace, tier),
+        serving=serving.digest if serving else "",
+        predecessors=view.predecessors(seen),
+        holds=_holds(seen),
+        spent=view.spent(seen, subject.digest),
     )
 
 

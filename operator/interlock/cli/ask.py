@@ -1,4 +1,4 @@
-"""Requests of an SRE: create one small object, wait until the controller judged it, say what it did.
+"""Requests of an SRE: create one small object, wait for the controller's answer, say what it did.
 
 The object's author is stamped by the API server; nothing that is typed here can forge it.
 """
@@ -14,6 +14,8 @@ from interlock.cli.tables import moment, printable
 
 WAIT_SECONDS = 60
 """A request that nobody answered within 60 s expires; waiting longer is of no use."""
+
+DONE = {"Release": "released; the gates run again", "Restore": "restored; the gates run again"}
 
 
 class Answer(NamedTuple):
@@ -63,7 +65,8 @@ def timeline(answer: Answer) -> Iterator[str]:
     start = answer.asked if answer.asked <= recorded else recorded
     yield _line(_ms(start, recorded), f"recorded (transition {record['metadata']['name']})")
     if end:
-        what = "traffic moved" if end["outcome"] == "Committed" else end["outcome"].lower()
+        what = DONE.get(record["spec"]["type"], "traffic moved")
+        what = what if end["outcome"] == "Committed" else end["outcome"].lower()
         yield _line(_ms(start, moment(end["at"])), what)
 
 
@@ -79,11 +82,11 @@ def _transition(kubectl: Kubectl, request: Object) -> Object | None:
 
 
 def _answered(request: Object) -> bool:
-    return (request.get("status") or {}).get("phase", "Pending") != "Pending"
+    return bool((request.get("status") or {}).get("phase", "Pending") != "Pending")
 
 
 def _ended(transition: Object) -> bool:
-    return "end" in (transition.get("status") or {})
+    return bool((transition.get("status") or {}).get("end"))
 
 
 def _expecting(spec: Mapping[str, Any]) -> str:

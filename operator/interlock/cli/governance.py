@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from functools import wraps
 from importlib import resources
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import ParamSpec
 
 import click
 from pydantic import ValidationError
 
-from interlock.cli import tufrepo
+from interlock.cli import exits, tufrepo
 from interlock.cli.tufkeys import RepositoryRefused
 from interlock.policy.parse import TARGETS, PolicyError
 
@@ -21,16 +21,13 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 P = ParamSpec("P")
 
 
-class _Lifetime(click.ParamType):
-    name = "time"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        match = re.fullmatch(r"([1-9][0-9]{0,4})([smhd])", value)
-        if not match:
-            self.fail(f"{value!r} is no time; write a number and s, m, h or d, such as 30d")
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+def _lifetime(_: click.Context, __: click.Parameter, value: str | None) -> timedelta | None:
+    if value is None:
+        return None
+    match = re.fullmatch(r"([1-9][0-9]{0,4})([smhd])", value)
+    if not match:
+        raise click.BadParameter(f"{value!r}: write a number and s, m, h or d, such as 30d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 _DIRECTORY = click.argument(
@@ -45,7 +42,7 @@ _KEYS = click.option(
 
 
 def _explained(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn what the user can mend into a sentence and exit code 1."""
+    """Turn what the user can mend into a sentence and the exit code for it."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -53,18 +50,22 @@ def _explained(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            raise click.ClickException(f"{first['loc'][-1]}: {first['msg']}") from None
-        except (RepositoryRefused, PolicyError, OSError) as error:
-            raise click.ClickException(str(error)) from None
+            raise exits.BadInput(f"{first['loc'][-1]}: {first['msg']}") from None
+        except PolicyError as error:
+            raise exits.BadInput(str(error)) from None
+        except RepositoryRefused as error:
+            raise exits.Refused(str(error)) from None
+        except OSError as error:
+            raise exits.Failed(str(error)) from None
 
     return run
 
 
-@click.group()
+@click.group(epilog=exits.HELP)
 def governance() -> None:
     """Create, sign and inspect the governance repository.
 
-    A change to policy counts once it is signed and pushed. Exit codes: 0 done, 1 refused, 2 usage.
+    A change to policy counts once it is signed and pushed.
     """
 
 
@@ -92,7 +93,7 @@ def init(directory: Path, keys: Path) -> None:
 @_KEYS
 @click.option(
     "--expires",
-    type=_Lifetime(),
+    callback=_lifetime,
     metavar="TIME",
     help="How long what is signed now counts, such as 12h or 30d; else by role, see status.",
 )
@@ -112,6 +113,7 @@ def sign(directory: Path, keys: Path, expires: timedelta | None) -> None:
 @click.option("--reason", required=True, help="Why; shown to everyone whom it stops.")
 @_explained
 def revoke(
+    *,
     directory: Path,
     keys: Path,
     digest: str | None,

@@ -50,7 +50,8 @@ class Kubectl:
         asked = f"{path}?{urlencode(query)}" if query else path
         done = self._start(("get", f"--request-timeout={REQUEST_SECONDS}s", "--raw", asked), "")
         if done.returncode != 0:
-            return self._refused(done.stderr)
+            self._refused(done.stderr)
+            return None
         return _object(done.stdout)
 
     def items(self, path: str) -> list[Object]:
@@ -129,6 +130,10 @@ def collection(plural: str, namespace: str) -> str:
 def _events(process: "subprocess.Popen[bytes]") -> Iterator[tuple[str, Object]]:
     for line in process.stdout or ():
         event = _object(line)
+        if event.get("type") == "ERROR":
+            raise Failed(
+                f"the API server ended the watch: {event.get('object', {}).get('message')}"
+            )
         yield str(event.get("type")), event.get("object") or {}
 
 

@@ -25,9 +25,7 @@ COLUMNS = ("ready", "serving", "candidate", "gate", "reason", "rollback")
 WATCH_SECONDS = 3600
 
 
-@click.group(
-    epilog=exits.HELP, context_settings={"help_option_names": ["-h", "--help"]}
-)
+@click.group(epilog=exits.HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="interlock", prog_name="kubectl interlock")
 def interlock() -> None:
     """See why an agent serves what it serves, and take it back.
@@ -61,7 +59,9 @@ def _cluster(command: Callable[..., None]) -> Callable[..., None]:
     return with_kubectl
 
 
-_REASON = click.option("--reason", required=True, help="Recorded with your name; 1 to 512 characters.")
+_REASON = click.option(
+    "--reason", required=True, help="Recorded with your name; 1 to 512 characters."
+)
 _WAIT = click.option("--no-wait", is_flag=True, help="Return once the request is created.")
 
 
@@ -116,6 +116,7 @@ def history(name: str, kubectl: Kubectl, as_json: bool) -> None:
 @_WAIT
 @_cluster
 def rollback(
+    *,
     name: str,
     reason: str,
     to: str | None,
@@ -150,7 +151,7 @@ def rollback(
 @_WAIT
 @_cluster
 def release(
-    name: str, reason: str, digest: str | None, no_wait: bool, kubectl: Kubectl, as_json: bool
+    *, name: str, reason: str, digest: str | None, no_wait: bool, kubectl: Kubectl, as_json: bool
 ) -> None:
     """Lift the hold that a requested rollback left; the gates run again."""
     spec = {"agent": name, "digest": digest or _held(kubectl, name), "reason": reason}
@@ -179,9 +180,7 @@ def restore(name: str, reason: str, no_wait: bool, kubectl: Kubectl, as_json: bo
     _requested(kubectl, "AgentRelease", spec, no_wait=no_wait, as_json=as_json)
 
 
-def _requested(
-    kubectl: Kubectl, kind: str, spec: Object, *, no_wait: bool, as_json: bool
-) -> None:
+def _requested(kubectl: Kubectl, kind: str, spec: Object, *, no_wait: bool, as_json: bool) -> None:
     answer = ask(kubectl, kind, spec, wait=not no_wait)
     _show(as_json, answer.request, [_created(answer)] if no_wait else timeline(answer))
 

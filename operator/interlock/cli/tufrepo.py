@@ -165,14 +165,17 @@ def _revoke(
     directory: Path, keys: Path, part: str, identity: tuple[str, ...], entry: dict[str, Any]
 ) -> dict[str, int]:
     file = directory / "targets" / REVOCATIONS
+    before = file.read_bytes()
     lists: dict[str, Any] = {"digests": [], "signers": []}
-    lists |= parse_revocations(file.read_bytes()).dump()
+    lists |= parse_revocations(before).dump()
     others = [each for each in lists[part] if any(each[key] != entry[key] for key in identity)]
     lists[part] = [*others, entry]
-    data = _revocations(lists)
-    parse_revocations(data)
-    _write(file, data)
-    return _sign(directory, keys, ("revocations",), None)
+    _write(file, _revocations(lists))
+    try:
+        return _sign(directory, keys, ("revocations",), None)
+    except RepositoryRefused:
+        _write(file, before)  # an entry that nobody signed would look like a revocation
+        raise
 
 
 def _revocations(lists: Mapping[str, list[dict[str, Any]]]) -> bytes:
@@ -323,7 +326,9 @@ class _Writer:
         path = self._path(role, self._last(role))
         if not path.exists():
             if first is None:
-                raise RepositoryRefused(f"{path} is missing; is this a governance repository?")
+                raise RepositoryRefused(
+                    f"{path.parent} has no metadata of {role}; is this a governance repository?"
+                )
             return Metadata(first())
         try:
             return Metadata.from_file(str(path))

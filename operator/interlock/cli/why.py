@@ -109,8 +109,8 @@ def _state(status: Object, outcomes: list[Object]) -> Iterator[str]:
 
 def _holds(status: Object, now: datetime) -> Iterator[str]:
     for hold in status.get("holds") or []:
-        since = age(hold["since"], now)
-        yield f"  held   {short(hold['digest'])}: {hold['cause']}, {since} ago ({hold['transition']})"
+        since = f"{age(hold['since'], now)} ago ({hold['transition']})"
+        yield f"  held   {short(hold['digest'])}: {hold['cause']}, {since}"
 
 
 def _foot(agent: Agent) -> str:

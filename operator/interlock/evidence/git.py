@@ -44,6 +44,7 @@ __all__ = [
     "Limits",
     "Mirror",
     "TreeEntry",
+    "credentials",
     "mirror_for",
 ]
 
@@ -268,7 +269,9 @@ class Mirror:
 
     async def _network(self, url: str, *args: str) -> bytes:
         limit = self._limits.fetch_seconds
-        code, out, err = await self._run(*args, access=self._secret(url), seconds=limit)
+        code, out, err = await self._run(
+            *args, access=credentials(self._access, url), seconds=limit
+        )
         if code == 0:
             return out
         said = _said(err)
@@ -334,22 +337,21 @@ class Mirror:
             "GIT_ALLOW_PROTOCOL": "https:file" if self._allow_file else "https",
         }
 
-    def _secret(self, url: str) -> dict[str, str]:
-        """Return credentials and CA as environment: no command line shows them, no file of ours."""
-        if self._access is None:
-            return {}
-        settings: dict[str, str] = {}
-        if self._access.ca_file:
-            settings["http.sslCAInfo"] = str(self._access.ca_file)
-        if self._access.token_file:
-            token = base64.b64encode(_token(self._access.token_file)).decode()
-            parts = urlsplit(url)
-            scope = f"{parts.scheme}://{parts.netloc}/"
-            settings[f"http.{scope}.extraHeader"] = f"Authorization: Basic {token}"
-        pairs = {"GIT_CONFIG_COUNT": str(len(settings))}
-        for n, (key, value) in enumerate(settings.items()):
-            pairs |= {f"GIT_CONFIG_KEY_{n}": key, f"GIT_CONFIG_VALUE_{n}": value}
-        return pairs
+
+def credentials(access: Git | None, url: str) -> dict[str, str]:
+    """Return credentials and CA as environment: no command line shows them, no file of ours."""
+    settings: dict[str, str] = {}
+    if access and access.ca_file:
+        settings["http.sslCAInfo"] = str(access.ca_file)
+    if access and access.token_file:
+        token = base64.b64encode(_token(access.token_file)).decode()
+        parts = urlsplit(url)
+        scope = f"{parts.scheme}://{parts.netloc}/"
+        settings[f"http.{scope}.extraHeader"] = f"Authorization: Basic {token}"
+    pairs = {"GIT_CONFIG_COUNT": str(len(settings))} if settings else {}
+    for n, (key, value) in enumerate(settings.items()):
+        pairs |= {f"GIT_CONFIG_KEY_{n}": key, f"GIT_CONFIG_VALUE_{n}": value}
+    return pairs
 
 
 async def _collect(

@@ -81,19 +81,13 @@ class Http:
     ) -> None:
         self.name = name
         self._auth = aiohttp.BasicAuth(*login) if login else None
-        tls = ssl.create_default_context(cafile=ca_file) if ca_file else True
-        connector = aiohttp.TCPConnector(ssl=tls, limit=8)
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=TIMEOUT,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,  # a few kilobytes that unpack to gigabytes are refused unread
-            headers={"Accept-Encoding": "identity"},
-        )
+        self._tls = ssl.create_default_context(cafile=ca_file) if ca_file else True
+        self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._session.close()
+        if self._session:
+            await self._session.close()
 
     async def get(
         self, url: str, *, limit: int = MAX_JSON_BYTES, headers: Mapping[str, str] | None = None
@@ -171,7 +165,7 @@ class Http:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         auth = None if "Authorization" in headers else self._auth
         try:
-            async with self._session.get(
+            async with self._opened().get(
                 url, headers=headers, auth=auth, allow_redirects=False
             ) as response:
                 yield response
@@ -184,3 +178,14 @@ class Http:
                 f"{self.name}: {url} cannot be read: {shown(str(error), 200)}. "
                 "Check the address in the configuration and the server."
             ) from error
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=self._tls, limit=8),
+                timeout=TIMEOUT,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,  # what unpacks to gigabytes is refused unread
+                headers={"Accept-Encoding": "identity"},
+            )
+        return self._session

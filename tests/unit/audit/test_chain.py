@@ -102,6 +102,17 @@ def test_a_log_that_was_touched_is_not_continued(path: Path, tamper: Any) -> Non
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize(("seq", "prev"), [(2, None), (0, None), (1, FIRST), (1, "0" * 64)])
+def test_a_line_that_does_not_follow_is_not_continued(
+    path: Path, seq: int, prev: str | None
+) -> None:
+    first, data = encode(0, FIRST, entry(0))
+    _, other = encode(seq, prev or first.digest, entry(1))
+    path.write_bytes(data + other)
+    with pytest.raises(ChainBroken, match=r"line 2 .* does not follow the line before it"):
+        Chain.open(path)
+
+
 def test_only_one_process_appends(path: Path) -> None:
     chain = Chain.open(path)
     with pytest.raises(ChainBusy, match="another process appends to the log"):

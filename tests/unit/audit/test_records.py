@@ -113,12 +113,9 @@ def test_a_former_key_stays_good_for_records_and_their_parts(
 
 
 @pytest.mark.parametrize("kind", ["", "Agent/end", "A\n", "AgentTransition/end"])
-def test_a_kind_that_could_be_taken_for_another_tag_is_refused(
-    signer: Signer, keyring: Keyring, kind: str
-) -> None:
+def test_a_kind_that_could_be_taken_for_another_tag_is_refused(signer: Signer, kind: str) -> None:
     with pytest.raises(ValueError, match="letters only"):
         signer.sign(kind, SPEC)
-    assert not keyring.valid(kind, SPEC | {"keyId": signer.key_id, "signature": ""})
 
 
 def test_what_json_cannot_hold_is_not_signed(signer: Signer) -> None:

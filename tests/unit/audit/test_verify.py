@@ -144,6 +144,26 @@ def test_an_empty_log_is_intact_unless_it_had_lines(path: Path, keyring: Keyring
     assert not verify(path, keyring, head="0" * 64).intact
 
 
+@pytest.mark.parametrize(
+    ("seq", "prev", "words"),
+    [
+        (2, None, "it is number 2, expected 1"),
+        (0, None, "it is number 0, expected 1"),
+        (1, FIRST, "it follows the line"),
+        (1, "0" * 64, "it follows the line"),
+    ],
+)
+def test_a_line_that_does_not_follow_is_found(
+    log: bytes, judged: Verdict, seq: int, prev: str | None, words: str
+) -> None:
+    first, second, *_ = entries_of(log)
+    line, data = encode(0, FIRST, first)
+    _, other = encode(seq, prev or line.digest, second)
+    (problem,) = judged(data + other).problems
+    assert problem.line == 2
+    assert words in problem.message
+
+
 def test_a_log_signed_anew_with_another_key_is_found(
     log: bytes, judged: Verdict, stranger: Signer
 ) -> None:

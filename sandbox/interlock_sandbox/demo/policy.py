@@ -1,0 +1,138 @@
+"""The demo's governance: two approvers of different roles, short times, and it says so."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from interlock_sandbox.demo.world import World
+
+TRAINER = "https://ci.example/line-4/models"
+SECOND_TRAINER = "https://ci.example/line-4/models-night"
+BUILDER = "https://ci.example/line-4/agents"
+SCANNER = "https://ci.example/security/scanner"
+SCANNER_URI = "https://trivy.dev"
+
+SHORT_TIMES = "bake 4 s, drain 1 s, not-ready limit 4 s, rechecks and git every 2 s"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody with a key, a git account and perhaps a Kubernetes login."""
+
+    id: str
+    roles: tuple[str, ...]
+    account: str
+    kubernetes: bool = False
+
+    @property
+    def email(self) -> str:
+        """The address under which this person commits and logs in."""
+        return f"{self.id}@factory.example"
+
+
+PEOPLE = (
+    Person("team", ("developer",), "team"),
+    Person("quality-1", ("quality",), "approver"),
+    Person("ot-safety-1", ("ot-safety",), "approver"),
+    Person("sre-1", ("sre",), "team", kubernetes=True),
+    Person("security", (), "security"),
+    Person("interlock", (), "interlock"),
+)
+"""`security` and `interlock` sign no change; they have a git account only."""
+
+
+def targets(world: "World") -> dict[str, bytes]:
+    """The governance targets of this sandbox."""
+    documents = _documents(world)
+    found = {f"{name}.yaml": yaml.safe_dump(value).encode() for name, value in documents.items()}
+    root = Path(world.outputs["sigstore_trusted_root"]).read_bytes()
+    return found | {"trusted_root.json": root}
+
+
+def _documents(world: "World") -> dict[str, Any]:
+    registry, issuer = world.outputs["registry"], world.outputs["sigstore_issuer"]
+    source = {
+        "url": world.repositories["agents"],
+        "path": "agents",
+        "approvals": world.repositories["approvals"],
+    }
+    grants = {
+        "models": [{"name": "press-scheduler"}],
+        "images": [f"{registry}/agents/*"],
+        "artifacts": [f"{registry}/models/*"],
+        "tools": ["https://mes.line-4.svc:8443"],
+    }
+    signers = [
+        ("trainer", TRAINER),
+        ("trainer", SECOND_TRAINER),
+        ("builder", BUILDER),
+        ("scanner", SCANNER),
+    ]
+    gates = ["model-signature", "image-signature", "vulnerability-scan", "change-approval"]
+    quorum = [{"role": "quality"}, {"role": "ot-safety"}]
+    tier = {"gates": gates, "quorum": quorum, "minimumBake": "1s", "readyWithin": "4s"}
+    return {
+        "namespaces": {
+            "namespaces": {
+                "line-4": {
+                    "environment": "production",
+                    "minimumTier": "high",
+                    "repositories": [source],
+                    "grants": grants,
+                }
+            }
+        },
+        "people": {
+            "people": [
+                {
+                    "id": person.id,
+                    "roles": list(person.roles),
+                    "keys": [{"ssh": world.public_key(person.id)}],
+                    "emails": [person.email],
+                }
+                for person in PEOPLE
+                if person.roles
+            ]
+        },
+        "trust": {
+            "signers": [
+                {"role": role, "identity": identity, "issuer": issuer} for role, identity in signers
+            ],
+            "scanners": [SCANNER_URI],
+        },
+        "tiers": {"tiers": {"high": tier}},
+        "gates": {"recheck": "2s"},
+        "freezes": {"freezes": []},
+        "exceptions": {"exceptions": []},
+        "revocations": {"digests": [], "signers": []},
+    }
+
+
+def cluster_objects(repository: str) -> list[dict[str, Any]]:
+    """The team's namespace, the SRE's rights in it, and its git source."""
+    sre = next(person for person in PEOPLE if person.kubernetes)
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "line-4"}},
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "sre"},
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": "interlock-sre",
+            },
+            "subjects": [
+                {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": sre.email}
+            ],
+        },
+        {
+            "apiVersion": "interlock.dev/v1alpha1",
+            "kind": "AgentRepository",
+            "metadata": {"name": "agents", "namespace": "line-4"},
+            "spec": {"url": repository, "path": "agents", "interval": "2s"},
+        },
+    ]
