@@ -1,7 +1,6 @@
 """Writes the CustomResourceDefinitions beside it from the kinds of `interlock.api`.
 
-    python crds/generate.py            write them
-    python crds/generate.py --check    exit 1 if a file is not what would be written
+Without an option it writes them; with `--check` it exits 1 if a file is not what it would write.
 """
 
 import argparse

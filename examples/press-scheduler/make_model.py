@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> None:
     folder = Path(arguments[0])
     variant = int(arguments[1]) if len(arguments) > 1 else 1
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.safetensors").write_bytes(safetensors(variant))
+    (folder / "weights.safetensors").write_bytes(safetensors(variant))
     (folder / "config.json").write_bytes(config())
 
 

@@ -59,11 +59,20 @@ class Http:
             raise self._refusal(method, url, answer)
         return answer
 
+    def ask(
+        self,
+        method: str,
+        url: str,
+        body: Mapping[str, object] | None = None,
+        accept: Collection[int] = (200,),
+    ) -> Answer:
+        """Send a JSON object, if any."""
+        data = None if body is None else json.dumps(body).encode()
+        return self.send(method, url, accept, data, {"Content-Type": "application/json"})
+
     def json(self, method: str, url: str, body: Mapping[str, object] | None = None) -> Any:
         """Send a JSON object, if any, and return the JSON object of a 200 answer."""
-        data = None if body is None else json.dumps(body).encode()
-        answer = self.send(method, url, body=data, headers={"Content-Type": "application/json"})
-        return self.parsed(url, answer)
+        return self.parsed(url, self.ask(method, url, body))
 
     def parsed(self, url: str, answer: Answer) -> dict[str, Any]:
         """Return the body as a JSON object. Raises Unavailable: a proxy may be in the way."""

@@ -21,7 +21,8 @@ from interlock_pipelines.tree import Tree
 _API = "/api/2.0/mlflow"
 _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 _SCHEME = "mlflow-artifacts:/"
-_OK, _CREATED, _NO_CONTENT, _NOT_FOUND = 200, 201, 204, 404
+_OK, _CREATED, _NO_CONTENT, _BAD, _NOT_FOUND = 200, 201, 204, 400, 404
+_EXISTS = "RESOURCE_ALREADY_EXISTS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,18 @@ class Mlflow:
         return str(self._post("experiments/create", {"name": name})["experiment_id"])
 
     def _registered_model(self, name: str) -> None:
-        """Make a registered model unless it is there."""
-        url = f"{self._base}{_API}/registered-models/get?{urlencode({'name': name})}"
-        if self._http.send("GET", url, (_OK, _NOT_FOUND)).status == _NOT_FOUND:
-            self._post("registered-models/create", {"name": name})
+        """Make a registered model unless it is there.
+
+        Asking first would not do: MLflow answers 403 for one that is not there.
+        """
+        url = f"{self._base}{_API}/registered-models/create"
+        answer = self._http.ask("POST", url, {"name": name}, (_OK, _BAD))
+        said = self._http.parsed(url, answer)
+        if answer.status != _OK and said.get("error_code") != _EXISTS:
+            raise Refused(
+                f"{self._http.name} makes no registered model {name!r}: "
+                f"{shown(str(said.get('message')), 300)}"
+            )
 
     def _end(self, run: str, status: str) -> None:
         self._post("runs/update", {"run_id": run, "status": status})

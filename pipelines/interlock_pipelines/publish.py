@@ -53,7 +53,10 @@ class Attached:
 def publish_model(
     folder: Path, name: str, *, mlflow: Mlflow, volume: Repository, signer: Signer, experiment: str
 ) -> PublishedModel:
-    """Sign a model's folder, push it as a volume and register it. Raises PipelineError."""
+    """Sign a model's folder, push it as a volume and register it. Raises PipelineError.
+
+    The volume's tag is the version's number.
+    """
     if not _MODEL_NAME.fullmatch(name):
         raise BadInput(
             f"{shown(name, 140)!r} is no model name: use letters, digits, `.`, `_` and `-`, "
@@ -61,13 +64,14 @@ def publish_model(
         )
     tree = read_tree(folder)
     signed = {"model": signer.model(tree)}
-    reference = push_volume(tree, volume)
+    pushed = push_volume(tree, volume)
     made = mlflow.register(name, experiment or name, tree, signed)
+    pushed.tag(made.version)
     return PublishedModel(
         name=name,
         version=made.version,
         tree=tree.digest,
-        volume=reference,
+        volume=pushed.reference,
         files=len(tree.files),
         run=made.run,
         identity=signer.identity,

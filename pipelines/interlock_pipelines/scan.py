@@ -61,11 +61,12 @@ def parse_report(value: Any, where: str) -> Report:
         version = str(value["Trivy"]["Version"])
         metadata = value.get("Metadata") or {}
         pushed = [str(each).rpartition("@")[2] for each in metadata.get("RepoDigests") or []]
+        named = [str(metadata.get("ImageID")), *pushed]
         return Report(
             scanner=f"{SCANNER}@v{version}",
             version=version,
             finished=moment(str(value["CreatedAt"]), f"CreatedAt of {where}"),
-            images=frozenset({str(metadata.get("ImageID")), *pushed}),
+            images=frozenset(each for each in named if each.startswith("sha256:")),
             results=tuple(value.get("Results") or ()),
         )
     except (LookupError, TypeError, AttributeError) as error:
@@ -91,7 +92,7 @@ def moment(text: str, what: str) -> datetime:
 def check_about(report: Report, manifest_digest: str, config_digest: str) -> None:
     """Raise BadInput unless the report is about the image with these digests."""
     if not report.images & {manifest_digest, config_digest}:
-        known = ", ".join(sorted(report.images - {"None"})) or "no image"
+        known = ", ".join(sorted(report.images)) or "no image"
         raise BadInput(
             f"The report is about {known}; the image is {manifest_digest} with config "
             f"{config_digest}. Scan this image (`trivy image`) and attach that report."

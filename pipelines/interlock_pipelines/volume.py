@@ -6,7 +6,8 @@ mode 0444, no compression. The headers are made by the code that will check them
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from interlock.evidence.layer import BLOCK, header
 from interlock.evidence.oci import LAYER, MANIFEST
@@ -16,6 +17,20 @@ from interlock_pipelines.tree import Tree
 CONFIG = "application/vnd.oci.image.config.v1+json"
 _PLATFORM = {"architecture": "amd64", "os": "linux"}
 """Container runtimes refuse an image without a platform, although files have none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A model's tree in an OCI repository."""
+
+    repository: Repository
+    manifest: Mapping[str, object]
+    reference: str
+    """What `model.volume` pins."""
+
+    def tag(self, name: str) -> None:
+        """Give it a name: what has none, registries clean away. Raises PipelineError."""
+        self.repository.push_manifest(self.manifest, name)
 
 
 def layer(tree: Tree) -> Iterator[bytes]:
@@ -36,8 +51,8 @@ def layer_descriptor(tree: Tree) -> Descriptor:
     return descriptor(f"sha256:{digest.hexdigest()}", size, LAYER)
 
 
-def push_volume(tree: Tree, repository: Repository) -> str:
-    """Push a tree; the reference to write into `model.volume`. Raises PipelineError."""
+def push_volume(tree: Tree, repository: Repository) -> Volume:
+    """Push a tree. Raises PipelineError."""
     packed = repository.push(layer_descriptor(tree), lambda: layer(tree))
     rootfs = {"type": "layers", "diff_ids": [packed["digest"]]}
     config = json.dumps({**_PLATFORM, "config": {}, "rootfs": rootfs}, sort_keys=True).encode()
@@ -47,4 +62,5 @@ def push_volume(tree: Tree, repository: Repository) -> str:
         "config": repository.push_bytes(config, CONFIG),
         "layers": [packed],
     }
-    return f"{repository.name}@{repository.push_manifest(manifest)['digest']}"
+    digest = repository.push_manifest(manifest)["digest"]
+    return Volume(repository, manifest, f"{repository.name}@{digest}")

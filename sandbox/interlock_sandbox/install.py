@@ -46,7 +46,9 @@ def install(kubeconfig: Path) -> None:
     kubectl(kubeconfig, "wait", "--for=condition=Established", "--timeout=60s", *names)
     _apply(kubeconfig, [entry for entry in objects if entry not in kinds])
     _until(lambda: _refused(kubeconfig, _HOSTILE), "the policy interlock-namespaces did not answer")
-    _until(lambda: not _refused(kubeconfig, _REQUEST), "the policy interlock-requests did not answer")
+    _until(
+        lambda: not _refused(kubeconfig, _REQUEST), "the policy interlock-requests did not answer"
+    )
 
 
 def rendered() -> list[_Object]:

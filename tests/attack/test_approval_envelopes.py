@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from interlock.evidence import approvals
 from interlock.evidence.statement import Refused
 from support.facts import CONTENT
 from support.gitrepos import Repo, mirror
 from support.policies import ssh_key
-from support.sshkeys import envelope, pae, statement
+from support.sshkeys import by_ed25519, envelope, pae, statement
 
 REF = approvals.ref_of(CONTENT)
 KEY = ssh_key("quality-1")
@@ -37,8 +38,6 @@ def test_a_payload_swapped_under_the_signature() -> None:
 
 
 def test_a_signature_over_the_bare_payload_without_its_type() -> None:
-    from support.sshkeys import by_ed25519
-
     whole = json.loads(GOOD)
     payload = base64.b64decode(whole["payload"])
     assert payload in pae(payload)
@@ -55,12 +54,15 @@ def test_an_approval_moved_to_another_content_s_ref() -> None:
 
 async def read(tmp_path: Path, *entries: tuple[str, str, bytes]) -> tuple[list[Any], list[Any]]:
     repo = Repo(tmp_path / "approvals.git")
-    stored = [(mode, name, data if mode == "160000" else repo.blob(data)) for mode, name, data in entries]
-    made = [(mode, name, sha if isinstance(sha, str) else "ab" * 20) for mode, name, sha in stored]
+    made = [(mode, name, _stored(repo, mode, data)) for mode, name, data in entries]
     repo.commit_tree(repo.tree(*made), ref=REF)
     mine = mirror(tmp_path / "mirror.git")
     await mine.fetch(repo.url, {REF: REF})
     return await approvals.read(mine, CONTENT)
+
+
+def _stored(repo: Repo, mode: str, data: bytes) -> str:
+    return "ab" * 20 if mode == "160000" else repo.blob(data)
 
 
 @pytest.mark.parametrize("mode", ["120000", "160000", "100755"])

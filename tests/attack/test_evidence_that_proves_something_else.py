@@ -45,7 +45,7 @@ async def test_the_trainers_word_of_another_type_signs_no_model(
 
 @pytest.mark.parametrize("subject", ["b" * 64, plant.digest(b"the config of the same image")])
 async def test_a_signature_on_another_image_signs_none(good: Plant, subject: str) -> None:
-    good.image_bundles[0] = plant.image_signature(**{"oci-manifest": subject})
+    good.image_bundles[0] = plant.image_signature(subject=subject)
     assert (await good.judged())["image-signature"].reason is Reason.UNSIGNED
 
 

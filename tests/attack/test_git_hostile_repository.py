@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+
 from interlock.evidence.git import GitRefused, GitUnavailable, Mirror
 from support.gitrepos import MAIN, Repo, mirror
 

@@ -84,6 +84,13 @@ def test_a_target_cannot_be_named_out_of_its_folder(repo: GovRepo) -> None:
         repo.load()
 
 
+def test_more_targets_than_a_policy_has_are_not_read(repo: GovRepo) -> None:
+    many = {f"more_{letter}.yaml": place(repo, "x.yaml", b"") for letter in "abcdefghi"}
+    repo.forge("targets", lambda signed: signed.targets.update(many), "targets")
+    with pytest.raises(GovernanceRefused, match="17 targets are listed, at most 16"):
+        repo.load()
+
+
 def test_another_root_than_the_pinned_one_is_refused(repo: GovRepo, tmp_path: Path) -> None:
     other = govrepo(tmp_path, "other")
     with pytest.raises(GovernanceRefused, match="was signed by 0/1 keys"):

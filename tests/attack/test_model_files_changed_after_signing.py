@@ -11,6 +11,7 @@ import pytest
 
 from interlock.api.facts import Unresolved
 from interlock.api.values import GateResult, Outcome
+from interlock.evidence.oci import MANIFEST
 from support import plant, signed
 from support.plant import Plant
 
@@ -91,7 +92,7 @@ async def test_a_volume_that_is_not_the_registered_model_fails_its_pin(good: Pla
     reference = f"registry.example/models/press-scheduler@sha256:{plant.digest(packed)}"
     spec["model"]["volume"] = reference
     models = f"{plant.REGISTRY}/v2/models/press-scheduler/manifests"
-    good.web.says(f"{models}/sha256:{plant.digest(packed)}", packed, plant.MANIFEST)
+    good.web.says(f"{models}/sha256:{plant.digest(packed)}", packed, MANIFEST)
     found = await good.findings(spec=spec)
     assert not isinstance(found, Unresolved), found
     assert [pin.name for pin in found.pins if not pin.true] == ["model.volume"]

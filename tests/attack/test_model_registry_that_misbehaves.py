@@ -112,7 +112,7 @@ async def test_a_packed_answer_is_not_unpacked() -> None:
     """A few kilobytes that would become gigabytes."""
 
     async def bomb(_: web.Request) -> web.Response:
-        body = gzip.compress(bytes(1 << 20))
+        body = gzip.compress(bytes(1 << 23))
         return web.Response(body=body, headers={"Content-Encoding": "gzip"})
 
     assert isinstance(await error(bomb), SourceUnavailable)

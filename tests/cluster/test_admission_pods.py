@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from support import agents
 from support.agents import Agent
 from support.documents import DIGEST, GONE, Object, changed

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from interlock.api.names import ANNOTATION_EMERGENCY, LABEL_AGENT, LABEL_REVISION
+from interlock.render.namespace import pointer_service
 from support import agents
 from support.agents import Agent
 from support.documents import Object, changed
 from support.kube import JSON_PATCH, Answer, Api, until
-
-from interlock.api.names import ANNOTATION_EMERGENCY, LABEL_AGENT, LABEL_REVISION
-from interlock.render.namespace import pointer_service
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 REASON = {ANNOTATION_EMERGENCY: "controller down, rejects up"}
@@ -99,7 +99,7 @@ def test_cluster_admin_is_refused(agent: Agent) -> None:
 
 def test_who_may_edit_the_namespace_is_refused(agent: Agent, editor: Api) -> None:
     refused(agent.point("old", editor), ALONE)
-    refused(agent.point("old", editor, **REASON), ALONE)
+    refused(agent.point("old", editor, annotations=REASON), ALONE)
 
 
 CHANGES: dict[str, Object] = {
@@ -171,27 +171,27 @@ def test_not_even_the_controller_points_at_what_was_not_admitted(agent: Agent) -
 
 
 def test_an_emergency_move_to_an_eligible_revision_passes(agent: Agent, oncall: Api) -> None:
-    answer = agent.point("old", oncall, **REASON)
+    answer = agent.point("old", oncall, annotations=REASON)
     assert answer.ok, answer.message
     assert agent.serving() == agent.revision("old")
 
 
 def test_cluster_admin_may_as_well_but_must_say_why(agent: Agent) -> None:
-    refused(agent.point("old", agent.admin, **{ANNOTATION_EMERGENCY: " "}), ALONE)
-    assert agent.point("old", agent.admin, **REASON).ok
+    refused(agent.point("old", agent.admin, annotations={ANNOTATION_EMERGENCY: " "}), ALONE)
+    assert agent.point("old", agent.admin, annotations=REASON).ok
 
 
 def test_an_emergency_without_a_reason_is_refused(agent: Agent, oncall: Api) -> None:
     refused(agent.point("old", oncall), ALONE)
-    refused(agent.point("old", oncall, **{ANNOTATION_EMERGENCY: ""}), ALONE)
+    refused(agent.point("old", oncall, annotations={ANNOTATION_EMERGENCY: ""}), ALONE)
 
 
 def test_the_reason_of_the_last_emergency_does_not_count_twice(agent: Agent, oncall: Api) -> None:
-    assert agent.point("old", oncall, **REASON).ok
+    assert agent.point("old", oncall, annotations=REASON).ok
     assert agent.point("new").ok
-    refused(agent.point("old", oncall, **REASON), ALONE)
+    refused(agent.point("old", oncall, annotations=REASON), ALONE)
     refused(agent.point("old", oncall), ALONE)
-    assert agent.point("old", oncall, **{ANNOTATION_EMERGENCY: "again"}).ok
+    assert agent.point("old", oncall, annotations={ANNOTATION_EMERGENCY: "again"}).ok
 
 
 def test_an_emergency_does_not_go_to_a_revision_that_is_not_eligible(
@@ -199,7 +199,7 @@ def test_an_emergency_does_not_go_to_a_revision_that_is_not_eligible(
 ) -> None:
     assert agent.point("old").ok
     for to in ("new", "none"):
-        refused(agent.point(to, oncall, **REASON), "only to an eligible revision")
+        refused(agent.point(to, oncall, annotations=REASON), "only to an eligible revision")
 
 
 def test_an_emergency_does_not_go_to_a_revision_that_nobody_admitted(
@@ -313,14 +313,16 @@ def test_in_a_quarantine_the_pointer_goes_to_none_only(admin: Api, controller: A
     agent.admit(agent.entry("old"), agent.entry("new"), quarantined=True)
     until(lambda: not agent.point("old").ok, "the quarantine noticed")
     refused(agent.point("old"), "is quarantined")
-    refused(agent.point("old", agent.admin, **REASON), "is quarantined")
+    refused(agent.point("old", agent.admin, annotations=REASON), "is quarantined")
     assert agent.point("none").ok
 
 
 def test_without_an_admission_the_pointer_does_not_move(admin: Api, controller: Api) -> None:
     agent = agents.make("orphan", admin, controller)
     assert controller.delete(agent.path("AgentAdmission", "current")).ok
-    until(lambda: not agent.point("none", **{"a": "b"}).ok, "the missing admission noticed")
+    until(
+        lambda: not agent.point("none", annotations={"a": "b"}).ok, "the missing admission noticed"
+    )
     refused(agent.point("old"), "no params found")
 
 

@@ -1,12 +1,12 @@
 """Records are the controller's, statuses have one writer, requests carry the asker's real name."""
 
 import pytest
+
+from interlock.api.kinds import KINDS
 from support import agents
 from support.agents import Agent
 from support.documents import BASES, TIME, Object, changed
 from support.kube import OURS, Answer, Api, until
-
-from interlock.api.kinds import KINDS
 
 PLURAL = {kind.__name__: kind.plural for kind in KINDS}
 RECORDS = ("AgentRevision", "GateDecision", "AgentTransition")
@@ -36,7 +36,13 @@ def sre(admin: Api) -> Api:
     }
     answer = admin.post(f"/apis/{rbac}/v1/namespaces/default/rolebindings", body)
     assert answer.ok or answer.code == 409, answer.message
-    return admin.named(SRE)
+    api = admin.named(SRE)
+    until(lambda: api.get(path("AgentRollback", "default")).ok, "the role in force")
+    ask = changed(BASES["AgentRollback"], "metadata.name", "try")
+    until(
+        lambda: api.post(path("AgentRollback", "default"), ask, dryRun="All").ok, "the role whole"
+    )
+    return api
 
 
 def path(kind: str, namespace: str, name: str = "") -> str:
@@ -58,7 +64,7 @@ def refused(answer: Answer, why: str) -> None:
 ALONE = "are written by Interlock alone"
 
 
-@pytest.mark.parametrize("kind", (*RECORDS, "AgentAdmission"))
+@pytest.mark.parametrize("kind", [*RECORDS, "AgentAdmission"])
 @pytest.mark.parametrize("where", ["in the agent's namespace", "elsewhere"])
 def test_a_record_is_not_forged(agent: Agent, kind: str, where: str) -> None:
     home = agent.home if where.startswith("in") else "default"
@@ -73,7 +79,7 @@ def test_a_record_is_not_forged_by_the_syncer(agent: Agent, syncer: Api) -> None
     assert syncer.post(path("GateDecision", agent.home), forged).code == 403
 
 
-@pytest.mark.parametrize("kind", (*RECORDS, "AgentAdmission"))
+@pytest.mark.parametrize("kind", [*RECORDS, "AgentAdmission"])
 def test_a_record_is_not_removed_or_touched(agent: Agent, kind: str) -> None:
     one = path(kind, agent.home, BASES[kind]["metadata"]["name"])
     refused(agent.admin.delete(one), ALONE)
@@ -87,10 +93,10 @@ def test_nobody_admits_a_pod_of_their_own(agent: Agent) -> None:
 
 
 def test_the_controller_does_not_rewrite_a_record_either(agent: Agent) -> None:
-    """A list of the same length is what the schema's own rule overlooks in a raw field."""
+    """As many keys as before is what the schema's own rule overlooks in a raw field."""
     one = path("AgentRevision", agent.home, BASES["AgentRevision"]["metadata"]["name"])
-    patch = {"spec": {"objects": [{"kind": "Evil"}]}}
-    refused(agent.controller.patch(one, patch), "never changes once created")
+    patch = {"spec": {"objects": [{"kind": "Evil", "spec": {}}]}}
+    refused(agent.controller.patch(one, patch), "a record never changes once created")
 
 
 def test_the_controller_retires_records(agent: Agent) -> None:

@@ -2,12 +2,12 @@
 
 import pytest
 from pydantic import ValidationError
-from support import agents
-from support.documents import BASES, CASES, HEX, TIME, Case, Object, changed
-from support.kube import OURS, Answer, Api
 
 from interlock.api.kinds import KINDS, Kind
 from interlock.render.namespace import namespace_objects
+from support import agents
+from support.documents import BASES, CASES, HEX, TIME, Case, Object, changed
+from support.kube import OURS, Answer, Api
 
 BY_NAME: dict[str, type[Kind]] = {kind.__name__: kind for kind in KINDS}
 RECORDS = ("AgentRevision", "GateDecision", "AgentTransition", "AgentAdmission")

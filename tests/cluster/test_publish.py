@@ -17,13 +17,13 @@ from click.testing import CliRunner, Result
 
 from interlock.api import facts
 from interlock.api.config import Config, Oci, Registry
+from interlock.api.digests import sha256
 from interlock.api.facts import Evidence
 from interlock.api.kinds.deployment import AgentDeploymentSpec
 from interlock.evidence import bundles
-from interlock.evidence.oci import Reference
+from interlock.evidence.oci import MANIFEST, Reference
 from interlock.evidence.resolve import World, pins, resolve
 from interlock.evidence.sigstore import SigstoreVerifier
-from interlock_pipelines.errors import PipelineError
 from interlock_pipelines.http import Http
 from interlock_pipelines.main import main
 from interlock_sandbox import images
@@ -37,6 +37,12 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 MODEL = EXAMPLES / "press-scheduler" / "model"
 TRAINER, BUILDER, SCANNER = "trainer@line-4.example", "builder@ci.example", "scanner@sec.example"
 UPDATED = "2026-11-19T06:00:00Z"
+
+# aiohttp 3.14 deprecates what the reading side still uses.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The 'auth' parameter is deprecated:DeprecationWarning"),
+]
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,9 @@ def said(result: Result) -> Any:
     return json.loads(result.stdout)
 
 
-async def read(world: Programs, spec: AgentDeploymentSpec) -> tuple[list[Evidence], Mapping[str, str]]:
+async def read(
+    world: Programs, spec: AgentDeploymentSpec
+) -> tuple[list[Evidence], Mapping[str, str]]:
     """Everything the operator finds for a spec: evidence, and false pins with what they are."""
     config = World(world.config())
     try:
@@ -190,7 +198,7 @@ async def test_a_byte_changed_in_mlflow_is_named_by_its_file(world: Programs) ->
     pinned = spec(model, image)
     logged = json.loads(_get(world, f"model-versions/get?name={model['name']}&version=1"))
     source = logged["model_version"]["source"].removeprefix("models:/")
-    world.tamper(source, "model.safetensors", lambda data: data[:-1] + b"\xff")
+    world.tamper(source, "weights.safetensors", lambda data: data[:-1] + b"\xff")
 
     evidence, false = await read(world, pinned)
 
@@ -198,7 +206,7 @@ async def test_a_byte_changed_in_mlflow_is_named_by_its_file(world: Programs) ->
     compared = by_type(evidence)[facts.OMS].model
     assert compared
     (differs,) = compared.differs
-    assert differs.path == "model.safetensors"
+    assert differs.path == "weights.safetensors"
     assert (compared.missing, compared.unsigned) == ([], [])
 
 
@@ -213,6 +221,12 @@ async def test_one_command_publishes_all_and_a_second_version(world: Programs) -
     second = said(every)["model"]
     assert (first["version"], second["version"]) == ("1", "2")
     assert (first["tree"], first["volume"]) == (second["tree"], second["volume"])
+    repository, _, digest = second["volume"].partition("@sha256:")
+    host, _, path = repository.partition("/")
+    for version in ("1", "2"):
+        url = f"http://{host}/v2/{path}/manifests/{version}"
+        tagged = Http("registry").send("GET", url, headers={"Accept": MANIFEST}).body
+        assert sha256(tagged) == digest
     evidence, false = await read(world, spec(second, image))
     assert false == {}
     assert {each.identity for each in evidence} == {TRAINER, BUILDER, SCANNER}
@@ -249,7 +263,7 @@ async def test_git_files_and_folders_are_signed_like_all_others(
 def test_a_token_of_another_issuer_is_refused_and_nothing_is_registered(world: Programs) -> None:
     token = world.token(TRAINER)
     header, claims, signature = token.read_text().split(".")
-    token.write_text(f"{header}.{claims}.{signature[::-1]}")
+    token.write_text(f"{header}.{claims}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}")
     place = ("--registry", f"{world.outputs['registry']}/models/press")
     result = world.run(
         *("publish", MODEL, "--name", "press-forged", *place, "--identity-token-file", token),
@@ -257,8 +271,8 @@ def test_a_token_of_another_issuer_is_refused_and_nothing_is_registered(world: P
     )
     assert (result.exit_code, result.stdout) == (1, "")
     assert f"Sigstore did not sign for {TRAINER}" in result.stderr
-    with pytest.raises(PipelineError, match="404"):
-        _get(world, "registered-models/get?name=press-forged")
+    found = json.loads(_get(world, "registered-models/search")).get("registered_models", [])
+    assert "press-forged" not in {each["name"] for each in found}
 
 
 def test_an_account_without_rights_is_refused_by_name(world: Programs) -> None:

@@ -1,15 +1,15 @@
 """An agent's namespace on a real API server, made by the controller's own identity."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-
-from support.documents import DIGEST
-from support.kube import APPLY, OURS, Answer, Api, until
 
 from interlock.api import digests, names
 from interlock.api.kinds import AgentDeploymentSpec
 from interlock.api.kinds.deployment import Resources
 from interlock.render import admission, namespace, revision
+from support.documents import DIGEST
+from support.kube import APPLY, OURS, Answer, Api, until
 
 Object = dict[str, Any]
 TEAM = "line-4"
@@ -109,7 +109,9 @@ class Agent:
         """What the API server says to a pod, without storing it."""
         return (api or self.admin).post(self.path("Pod"), pod, dryRun="All")
 
-    def point(self, version: str, api: Api | None = None, **annotations: str) -> Answer:
+    def point(
+        self, version: str, api: Api | None = None, annotations: dict[str, str] | None = None
+    ) -> Answer:
         """Patch the selector of the pointer, and annotations if any, in one write."""
         to = self.revision(version) if version != names.NO_REVISION else version
         patch: Object = {"spec": {"selector": {names.LABEL_REVISION: to}}}
@@ -129,11 +131,11 @@ class Agent:
         for version in ("old", "new"):
             expected = "admitted" if self.revision(version) in known else "is not admitted"
             expected = "quarantined" if quarantined else expected
-            until(lambda v=version, e=expected: e in self._verdict(v), f"{version} is {expected}")
+            until(partial(self._is, version, expected), f"{version} is {expected}")
 
-    def _verdict(self, version: str) -> str:
+    def _is(self, version: str, expected: str) -> bool:
         answer = self.dry_run(self.pod(version), self.controller)
-        return "admitted" if answer.ok else answer.message
+        return expected in ("admitted" if answer.ok else answer.message)
 
     def apply(self, body: Object) -> Object:
         """Server-side apply as the controller."""

@@ -1,95 +1,133 @@
-"""A real controller against a real API server, with a verifier that says what a test wants.
+"""What a controller needs around it in a test: a policy, a record key, and a verifier's answers.
 
 The verifier is another process in production; here it is a small server on the same socket that
 answers from values, so that engine tests need neither MLflow nor Sigstore.
 """
 
 import asyncio
+import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import yaml
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-from interlock.api.config import Config
 from support import policies
 
-QUICK_TIER = {"gates": [], "minimumBake": "1s", "readyWithin": "2s"}
-IMAGE = "registry.example/lab/{}@sha256:{}"
+from interlock.api.config import Config
+
+TEAMS = tuple(f"team-{number:03}" for number in range(400))
+"""Namespaces that the quick policy grants images to."""
+QUICK_TIER = {"gates": [], "minimumBake": "1s", "readyWithin": "3s"}
 
 
 def image(repository: str, mark: str) -> str:
     """An image reference; kwok tells by the repository how its pods behave."""
-    return IMAGE.format(repository, mark * 64)
-
-
-def agent(name: str, image_: str, namespace: str = "lab", **spec: Any) -> dict[str, Any]:
-    """An AgentDeployment without model and people."""
-    rollout = {"bake": "2s", "drain": "1s"}
-    return {
-        "apiVersion": "interlock.dev/v1alpha1",
-        "kind": "AgentDeployment",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {"riskTier": "low", "image": image_, "rollout": rollout} | spec,
-    }
-
-
-@dataclass
-class Verifier:
-    """Answers findings and governance on a Unix socket."""
-
-    socket: Path
-    targets: dict[str, bytes]
-    revocation_version: int = 1
-    findings: Mapping[str, Any] = field(default_factory=dict)
-    delay: float = 0.0
-    asked: int = 0
-
-    @asynccontextmanager
-    async def serving(self) -> AsyncIterator["Verifier"]:
-        """Listen for the duration of the block."""
-        app = web.Application()
-        app.router.add_post("/v1/findings", self._findings)
-        app.router.add_post("/v1/governance", self._governance)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.UnixSite(runner, str(self.socket)).start()
-        try:
-            yield self
-        finally:
-            await runner.cleanup()
-
-    async def _findings(self, request: web.Request) -> web.Response:
-        self.asked += 1
-        body = await request.json()
-        await asyncio.sleep(self.delay)
-        reference = body["spec"]["image"]
-        digest = "sha256:" + reference.rpartition("sha256:")[2]
-        pin = {"name": "image", "expected": digest, "got": digest}
-        return web.json_response({"pins": [pin]} | dict(self.findings))
-
-    async def _governance(self, _: web.Request) -> web.Response:
-        expires = datetime.now(UTC) + timedelta(days=1)
-        answer = {
-            "versions": {"root": 1, "revocations": self.revocation_version},
-            "expires": expires.isoformat().replace("+00:00", "Z"),
-            "targets": {name: data.decode() for name, data in self.targets.items()},
-            "metadata": {},
-        }
-        return web.json_response(answer)
+    digest = hashlib.sha256(mark.encode()).hexdigest()
+    return f"registry.example/lab/{repository}@sha256:{digest}"
 
 
 def quick_targets(**changes: Any) -> dict[str, bytes]:
     """Targets with times that suit a test."""
-    tiers = policies.documents()["tiers"]
+    documents = policies.documents()
+    tiers, spaces = documents["tiers"], documents["namespaces"]
     tiers["tiers"]["low"] = QUICK_TIER
-    return policies.targets(**({"tiers": tiers, "gates": {"recheck": "1s"}} | changes))
+    grant = spaces["namespaces"]["lab"]
+    spaces["namespaces"] |= dict.fromkeys(TEAMS, grant)
+    quick = {"tiers": tiers, "gates": {"recheck": "1s"}, "namespaces": spaces}
+    return policies.targets(**(quick | changes))
+
+
+@dataclass
+class Verifier:
+    """Answers findings and governance on a Unix socket, from a thread of its own."""
+
+    socket: Path
+    targets: dict[str, bytes] = field(default_factory=quick_targets)
+    revocation_version: int = 1
+    delays: dict[str, float] = field(default_factory=dict)
+    """Team to seconds that the answer about its agents takes."""
+    unresolved: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    """Team to the {reason, message} that is answered instead of findings."""
+    asked: list[str] = field(default_factory=list)
+    """Teams that were asked about."""
+
+    @contextmanager
+    def serving(self) -> Iterator["Verifier"]:
+        """Listen for the duration of the block."""
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, daemon=True)
+        thread.start()
+        self._loop = loop
+        try:
+            self._open()
+            yield self
+            self._close()
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(10)
+            loop.close()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Be dead for the duration of the block: nobody listens, and there is no socket."""
+        self._close()
+        try:
+            yield
+        finally:
+            self._open()
+
+    def revoke(self, digest: str, reason: str) -> None:
+        """Put a digest on the revocation list, as a new version of it."""
+        known = yaml.safe_load(self.targets["revocations.yaml"])
+        known["digests"].append({"digest": digest, "reason": reason})
+        self.targets["revocations.yaml"] = yaml.safe_dump(known).encode()
+        self.revocation_version += 1
+
+    def _open(self) -> None:
+        self._runner = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(10)
+
+    def _close(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
+        self.socket.unlink(missing_ok=True)
+
+    async def _start(self) -> web.AppRunner:
+        app = web.Application()
+        app.router.add_post("/v1/findings", self._findings)
+        app.router.add_post("/v1/governance", self._governance)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.UnixSite(runner, str(self.socket)).start()
+        return runner
+
+    async def _findings(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        team = body["namespace"]
+        self.asked.append(team)
+        await asyncio.sleep(self.delays.get(team, 0.0))
+        if answer := self.unresolved.get(team):
+            return web.json_response(answer, status=422)
+        reference = body["spec"]["image"]
+        digest = "sha256:" + reference.rpartition("sha256:")[2]
+        pin = {"name": "image", "expected": digest, "got": digest}
+        return web.json_response({"pins": [pin]})
+
+    async def _governance(self, _: web.Request) -> web.Response:
+        expires = datetime.now(UTC).replace(hour=0, minute=0, second=0) + timedelta(days=2)
+        answer = {
+            "versions": {"root": 1, "revocations": self.revocation_version},
+            "expires": expires.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "targets": {name: data.decode() for name, data in self.targets.items()},
+            "metadata": {},
+        }
+        return web.json_response(answer)
 
 
 def configuration(home: Path, cluster: str = "test") -> Config:

@@ -1,6 +1,7 @@
 """Small real git repositories in a folder, made by the real git."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from subprocess import run
 
@@ -22,7 +23,13 @@ class Repo:
         """Where a mirror fetches it."""
         return f"file://{self.path}"
 
-    def git(self, *args: str, stdin: bytes = b"", bare: bool = True, **env: str) -> str:
+    def git(
+        self,
+        *args: str,
+        stdin: bytes = b"",
+        bare: bool = True,
+        env: Mapping[str, str] | None = None,
+    ) -> str:
         """Run git here; its output without the last line end."""
         base = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"}
         where = ["--git-dir", str(self.path)] if bare else []
@@ -31,7 +38,7 @@ class Repo:
             input=stdin,
             check=True,
             capture_output=True,
-            env=base | _identity("developer-1") | env,
+            env=base | _identity("developer-1") | dict(env or {}),
         )
         return done.stdout.decode().rstrip("\n")
 
@@ -60,8 +67,8 @@ class Repo:
         index = {"GIT_INDEX_FILE": str(self.path / f"index-{os.urandom(4).hex()}")}
         for name, data in files.items():
             entry = f"100644,{self.blob(data)},{name}"
-            self.git("update-index", "--add", "--cacheinfo", entry, **index)
-        tree = self.git("write-tree", **index)
+            self.git("update-index", "--add", "--cacheinfo", entry, env=index)
+        tree = self.git("write-tree", env=index)
         return self.commit_tree(
             tree, ref=ref, person=person, parents=parents, message=message, key=key, **env
         )
@@ -90,7 +97,7 @@ class Repo:
             *options,
             tree,
             stdin=message.encode(),
-            **(_identity(person) | env),
+            env=_identity(person) | env,
         )
         self.git("update-ref", ref, commit)
         return commit

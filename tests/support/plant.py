@@ -15,7 +15,7 @@ import pytest
 
 from interlock.api import digests
 from interlock.api.config import Config
-from interlock.api.facts import Findings, Subject, Unresolved
+from interlock.api.facts import COSIGN, VULNS, Findings, Subject, Unresolved
 from interlock.api.kinds.deployment import AgentDeploymentSpec
 from interlock.api.values import GateResult
 from interlock.evidence import mlflow, oci
@@ -51,13 +51,13 @@ def scan(*findings: tuple[str, str], **changes: Any) -> bytes:
     said = signed.vulns(*findings, **changes)
     said["scanner"]["uri"] = policies.SCANNER_URI
     subjects = {"oci-manifest": digest(IMAGE)}
-    return signed.signed(facts.VULNS, said, subjects, SCANNER)
+    return signed.signed(VULNS, said, subjects, SCANNER)
 
 
-def image_signature(recipe: Recipe = BUILDER, **subjects: str) -> bytes:
+def image_signature(recipe: Recipe = BUILDER, subject: str = "") -> bytes:
     """The builder's signature on the image."""
-    named = subjects or {"oci-manifest": digest(IMAGE)}
-    return signed.signed(facts.COSIGN, {}, named, recipe)
+    named = {"oci-manifest": subject or digest(IMAGE)}
+    return signed.signed(COSIGN, {}, named, recipe)
 
 
 @dataclass

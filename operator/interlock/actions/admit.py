@@ -1,18 +1,12 @@
 """Gives an agent its namespace: closed on all sides before anything can run in it."""
 
-from typing import Any
-
 from interlock.actions.ports import Applied, WorkPorts
 from interlock.api import names
 from interlock.api.steps import AddFinalizer, Admit, Finalize
 from interlock.cluster import finalizer, pointer
-from interlock.cluster.cache import Key
-from interlock.cluster.client import Client, ClusterError, Conflict, Object
+from interlock.cluster.cache import Key, is_owned
+from interlock.cluster.client import Client, Conflict, Object
 from interlock.render.namespace import namespace_objects, pointer_service
-
-
-class NamespaceTaken(ClusterError):
-    """The derived namespace exists and does not carry our owner mark for this agent."""
 
 
 async def admit(step: Admit, key: Key, ports: WorkPorts) -> Applied:
@@ -20,7 +14,8 @@ async def admit(step: Admit, key: Key, ports: WorkPorts) -> Applied:
 
     Writes    those objects, each only where it is missing.
     Repeat    at any point.
-    Conflict  an object that exists is left as it is; a foreign namespace stops everything.
+    Conflict  an object that exists is left as it is; a foreign namespace stops everything, and
+              being in the cache it shows as Stalled/NamespaceTaken.
     """
     cache, client = ports.traffic.cache, ports.traffic.client
     wanted = cache.get("AgentDeployment", key.namespace, key.name)
@@ -28,9 +23,9 @@ async def admit(step: Admit, key: Key, ports: WorkPorts) -> Applied:
         return Applied("the AgentDeployment is gone")
     for obj in namespace_objects(key.namespace, key.name, wanted["metadata"]["uid"]):
         found = await _create_once(client, obj)
-        if found["kind"] == "Namespace":
-            _check_owner(found, key)
         cache.merge(found)
+        if found["kind"] == "Namespace" and not is_owned(found, key):
+            return Applied(f"namespace {key.home} was not made by Interlock; it is left alone")
     service = await pointer.create(client, pointer_service(key.namespace, key.name))
     cache.merge(service | {"kind": "Service"})
     return Applied(f"namespace {key.home} is ready")
@@ -52,7 +47,7 @@ async def finalize(step: Finalize, key: Key, ports: WorkPorts) -> Applied:
     """
     client = ports.traffic.client
     namespace = await client.get("Namespace", None, key.home)
-    if namespace is not None and _is_ours(namespace, key):
+    if namespace is not None and is_owned(namespace, key):
         if not namespace["metadata"].get("deletionTimestamp"):
             await client.delete("Namespace", None, key.home, uid=namespace["metadata"]["uid"])
         return Applied(f"namespace {key.home} is being removed", again=False)
@@ -75,17 +70,3 @@ async def _create_once(client: Client, obj: Object) -> Object:
         if found is None:
             raise
         return found | {"kind": obj["kind"]}
-
-
-def _is_ours(namespace: Object, key: Key) -> bool:
-    mark: Any = (namespace["metadata"].get("annotations") or {}).get(names.ANNOTATION_OWNER, "")
-    return str(mark).startswith(f"{key.namespace}/{key.name}/")
-
-
-def _check_owner(namespace: Object, key: Key) -> None:
-    if not _is_ours(namespace, key):
-        message = (
-            f"namespace {key.home} exists without the mark of {key.namespace}/{key.name}; "
-            "it was not made by Interlock. Remove it, or rename the AgentDeployment."
-        )
-        raise NamespaceTaken(409, message)

@@ -15,7 +15,7 @@ from interlock.api.kinds.base import seconds
 from interlock.api.observed import Observed, Request, Revision, Timing, Transition, Verdict, Wanted
 from interlock.api.values import Purpose
 from interlock.cluster import pointer
-from interlock.cluster.cache import REQUESTS, Cache, Key
+from interlock.cluster.cache import REQUESTS, Cache, Key, is_owned
 from interlock.policy import queries
 from interlock.signals import pods
 
@@ -172,8 +172,7 @@ class Observer:
 def _ownership(namespace: Object | None, key: Key) -> Any:
     if namespace is None:
         return "absent"
-    mark = (namespace["metadata"].get("annotations") or {}).get(names.ANNOTATION_OWNER, "")
-    if not mark.startswith(f"{key.namespace}/{key.name}/"):
+    if not is_owned(namespace, key):
         return "foreign"
     return "leaving" if namespace["metadata"].get("deletionTimestamp") else "ours"
 

@@ -65,13 +65,14 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
         for label, item in _labelled(value):
             yield from _flat(f"{name}[{label}]", item)
     elif value is not None:
-        yield name, value if isinstance(value, str) else json.dumps(value)
+        # An empty string is there; only what is absent is shown as nothing.
+        yield name, value if value and isinstance(value, str) else json.dumps(value)
 
 
 def _labelled(items: list[Any]) -> Iterator[tuple[str, Any]]:
     """Yield entries by name where each has one of its own, by number elsewhere."""
-    named = [item.get("name") for item in items if isinstance(item, Mapping)]
-    if None in named or len(set(named)) != len(items):
+    found = [item.get("name") for item in items if isinstance(item, Mapping)]
+    if len({name for name in found if isinstance(name, str)}) != len(items):
         yield from ((str(number), item) for number, item in enumerate(items))
         return
     for item in items:

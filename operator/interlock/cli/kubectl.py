@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 from interlock.api import names
 from interlock.cli.exits import Failed, Refused
+from interlock.cli.tables import printable
 
 Object = dict[str, Any]
 OURS = f"/apis/{names.API_VERSION}"
@@ -112,7 +113,7 @@ class Kubectl:
 
     def _refused(self, stderr: bytes) -> None:
         """Return for an object that is not there; raise what else kubectl said."""
-        text = stderr.decode(errors="replace").strip()
+        text = printable(stderr.decode(errors="replace").strip())
         found = _SAID.search(text)
         reason, message = (found[1] or "", found[2].strip()) if found else ("", text)
         if reason == "NotFound":

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from interlock.cli.exits import BadInput, Failed, Refused
+from interlock.policy import Policy, queries
+from interlock.policy.model import SourceGrant
 
 MAX_TRIES = 5
 """How often a push is tried again after somebody else's."""
@@ -73,7 +75,7 @@ class Clone(NamedTuple):
         return [done.stdout for done in found if done.returncode == 0]
 
     def setting(self, key: str) -> str:
-        """Return a value of the user's git configuration, `~` resolved; empty where there is none."""
+        """Return a value of the user's git configuration, `~` resolved; empty for none."""
         done = _run(self.top, "config", "--type=path", "--get", key)
         return done.stdout.decode().strip()
 
@@ -95,7 +97,14 @@ class Clone(NamedTuple):
             commit = self._commit(old, f"100644 blob {blob}\t{name}", author)
             lease = f"--force-with-lease={ref}:{old}"
             done = _run(
-                self.top, "push", "--quiet", "--no-verify", lease, url, f"{commit}:{ref}", env=access
+                self.top,
+                "push",
+                "--quiet",
+                "--no-verify",
+                lease,
+                url,
+                f"{commit}:{ref}",
+                env=access,
             )
             if done.returncode == 0:
                 return commit
@@ -135,6 +144,22 @@ class Clone(NamedTuple):
         if done.returncode != 0:
             raise Failed(f"git {args[0]} failed in {self.top}: {_said(done)}")
         return done.stdout.decode().strip()
+
+
+def source(clone: Clone, policy: Policy, namespace: str, path: str) -> SourceGrant | None:
+    """Return the granted source that a file of a clone is delivered from.
+
+    Where several branches are granted, the one that is checked out comes first.
+    """
+    known = policy.namespaces.namespaces.get(namespace)
+    remotes = {place(url) for url in clone.remotes()}
+    fitting = [
+        one
+        for one in (known.repositories if known else [])
+        if place(one.url) in remotes
+        and queries.source_of(policy, namespace, one.url, one.ref, path) is not None
+    ]
+    return next((one for one in fitting if one.ref == clone.branch), next(iter(fitting), None))
 
 
 def place(url: str) -> str:

@@ -42,6 +42,17 @@ class Key(NamedTuple):
         return names.agent_namespace(self.namespace, self.name)
 
 
+def is_owned(namespace: Object, key: Key) -> bool:
+    """Whether a namespace was made by Interlock for this agent.
+
+    The mark alone could be anybody's; the label only the controller may give.
+    """
+    meta = namespace["metadata"]
+    mark = str((meta.get("annotations") or {}).get(names.ANNOTATION_OWNER, ""))
+    managed = (meta.get("labels") or {}).get(names.LABEL_MANAGED) == "true"
+    return managed and mark.startswith(f"{key.namespace}/{key.name}/")
+
+
 class Cache:
     """All watched objects, by kind, namespace and name."""
 
@@ -68,6 +79,12 @@ class Cache:
         known = place.get(meta["name"])
         if known is not None and known["metadata"]["uid"] == meta["uid"]:
             del place[meta["name"]]
+
+    def forget_unwatched(self) -> None:
+        """Forget namespaces that no watch keeps up to date: those that are not ours."""
+        for obj in list(self.all("Namespace")):
+            if names.LABEL_MANAGED not in (obj["metadata"].get("labels") or {}):
+                self.remove(obj)
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """Return an object as it was seen last."""

@@ -8,7 +8,7 @@ that is anything else is denied with its reason, and the others are still read.
 import base64
 import binascii
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -26,6 +26,7 @@ NAMESPACE = "change-approval@interlock.dev"
 MAX_FILES = 64
 MAX_BYTES = 64 * 1024
 
+M = TypeVar("M", bound=Model)
 Line = Annotated[str, Field(max_length=512)]
 
 
@@ -166,7 +167,7 @@ def _approval(envelope: str, key: str, subject: str, predicate: Predicate) -> Ap
     )
 
 
-def _model(kind: Any, data: bytes, expected: str) -> Any:
+def _model(kind: type[M], data: bytes, expected: str) -> M:
     try:
         return kind.model_validate(strict_json.load(data, limit=MAX_BYTES))
     except ValidationError as error:

@@ -8,20 +8,18 @@ what was there; every call has a time limit and a byte limit, and dies with its 
 """
 
 import asyncio
-import base64
 import contextlib
 import hashlib
 import os
 import secrets
 import signal
-import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from interlock.api.config import Git, longest_prefix
 from interlock.api.digests import short
+from interlock.evidence.gitaccess import credentials
 from interlock.evidence.gitobjects import (
     CommitInfo,
     Fetched,
@@ -53,7 +51,6 @@ MAX_ENTRIES = 4096
 MAX_COMMITS = 1000
 MAX_FETCH = 512 * 1024 * 1024
 """Bytes of one pack file; more history than that is refused."""
-MAX_TOKEN = 4096
 APPROVALS = "refs/approvals/"
 """Refs below here may only gain files; all other refs may only move forward."""
 
@@ -269,9 +266,8 @@ class Mirror:
 
     async def _network(self, url: str, *args: str) -> bytes:
         limit = self._limits.fetch_seconds
-        code, out, err = await self._run(
-            *args, access=credentials(self._access, url), seconds=limit
-        )
+        access = credentials(self._access, url)
+        code, out, err = await self._run(*args, access=access, seconds=limit)
         if code == 0:
             return out
         said = _said(err)
@@ -338,22 +334,6 @@ class Mirror:
         }
 
 
-def credentials(access: Git | None, url: str) -> dict[str, str]:
-    """Return credentials and CA as environment: no command line shows them, no file of ours."""
-    settings: dict[str, str] = {}
-    if access and access.ca_file:
-        settings["http.sslCAInfo"] = str(access.ca_file)
-    if access and access.token_file:
-        token = base64.b64encode(_token(access.token_file)).decode()
-        parts = urlsplit(url)
-        scope = f"{parts.scheme}://{parts.netloc}/"
-        settings[f"http.{scope}.extraHeader"] = f"Authorization: Basic {token}"
-    pairs = {"GIT_CONFIG_COUNT": str(len(settings))} if settings else {}
-    for n, (key, value) in enumerate(settings.items()):
-        pairs |= {f"GIT_CONFIG_KEY_{n}": key, f"GIT_CONFIG_VALUE_{n}": value}
-    return pairs
-
-
 async def _collect(
     process: asyncio.subprocess.Process, stdin: bytes, limit: int
 ) -> tuple[int, bytes, bytes]:
@@ -389,10 +369,3 @@ async def _feed(stream: asyncio.StreamWriter, data: bytes) -> None:
 
 def _said(stderr: bytes) -> str:
     return shown("; ".join(stderr.decode("utf-8", "backslashreplace").split("\n")).strip("; "), 400)
-
-
-def _token(path: Path) -> bytes:
-    info = path.stat()
-    if not stat.S_ISREG(info.st_mode) or info.st_size > MAX_TOKEN:
-        raise GitRefused(f"the token file {path} is not a small plain file")
-    return path.read_bytes().strip()

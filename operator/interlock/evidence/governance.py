@@ -29,7 +29,7 @@ from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 
-from interlock.evidence.git import Mirror
+from interlock.evidence.git import Mirror, TreeEntry
 from interlock.evidence.http import shown
 from interlock.policy.parse import MAX_TARGET, REVOCATIONS
 
@@ -81,14 +81,19 @@ async def fetch(
     Raises GovernanceRefused, GovernanceStale, and what reading the mirror raises.
     """
     there = {entry.name: entry for entry in await mirror.tree(commit, recursive=True)}
-    loop = asyncio.get_running_loop()
+    read = _reader(mirror, there, asyncio.get_running_loop())
+    return await asyncio.to_thread(load, read, bootstrap, last_good)
 
+
+def _reader(
+    mirror: Mirror, there: Mapping[str, TreeEntry], loop: asyncio.AbstractEventLoop
+) -> Read:
     def read(path: str) -> bytes:
         if path not in there:
             raise FileNotFoundError(path)
         return asyncio.run_coroutine_threadsafe(mirror.blob(there[path]), loop).result()
 
-    return await asyncio.to_thread(load, read, bootstrap, last_good)
+    return read
 
 
 def load(read: Read, bootstrap: bytes, last_good: Mapping[str, bytes] | None = None) -> Governed:

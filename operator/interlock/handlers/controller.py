@@ -119,6 +119,7 @@ class Controller:
         ]
 
     async def _resync(self) -> None:
+        self.cache.forget_unwatched()
         self._enqueue_everything()
 
     def _enqueue_everything(self) -> None:

@@ -5,6 +5,7 @@ whoever may annotate (what an object carries is never evidence here).
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -44,6 +45,8 @@ class Informers:
 
     async def run(self) -> None:
         """Watch until stopped. Raises when a watch ends for good, so that the process ends too."""
+        # kopf tells of each event that it handled; with a thousand agents nobody reads that
+        logging.getLogger("kopf.objects").setLevel(logging.WARNING)
         await kopf.operator(
             registry=self._registry(),
             settings=_settings(),

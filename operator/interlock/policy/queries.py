@@ -206,7 +206,7 @@ def _covers(pattern: str, name: str) -> bool:
     if not pattern.endswith("*"):
         return pattern == name
     prefix = pattern.removesuffix("*")
-    if "*" in prefix or not _ESCAPES.isdisjoint(name) or {".", ".."} & set(name.split("/")):
+    if not _ESCAPES.isdisjoint(name) or {".", ".."} & set(name.split("/")):
         return False
     return name.startswith(prefix) and prefix.startswith(_host(name))
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -87,7 +88,7 @@ class Schedule:
             self._due[uid] = (generation, now + seconds(one["spec"].get("interval", "60s")))
             task = asyncio.create_task(self._one(one))
             self._running[uid] = task
-            task.add_done_callback(lambda _, uid=uid: self._running.pop(uid, None))
+            task.add_done_callback(partial(self._ended, uid))
 
     async def close(self) -> None:
         """End everything under way; git dies with its task."""
@@ -95,6 +96,9 @@ class Schedule:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, uid: str, _: asyncio.Task[None]) -> None:
+        self._running.pop(uid, None)
 
     async def _one(self, repository: Object) -> None:
         meta = repository["metadata"]

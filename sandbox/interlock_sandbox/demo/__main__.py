@@ -1,5 +1,7 @@
 """`make demo`: runs the story, prints a table of its steps, exits 0 only if all held."""
 
+import dataclasses
+import json
 import os
 import signal
 import sys
@@ -15,8 +17,15 @@ from interlock_sandbox.sandbox import Sandbox
 
 
 @click.command()
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="json: the table once more, as the last line.",
+)
 @click.option("--keep", is_flag=True, help="Leave everything running, and say how to use it.")
-def main(keep: bool) -> None:
+def main(output: str, keep: bool) -> None:
     """Tell the whole story on real programs. Exit code 0 only if every step held."""
     began = time.monotonic()
     click.echo("Kubernetes, MLflow, Sigstore, an OCI registry and git come up (control plane) …")
@@ -33,6 +42,8 @@ def main(keep: bool) -> None:
                 f"\n{sum(row.held for row in rows)} of {len(STEPS)} steps held, "
                 f"{time.monotonic() - began:.0f} s in all."
             )
+            if output == "json":
+                click.echo(json.dumps([dataclasses.asdict(row) for row in rows]))
             if keep:
                 _wait(world)
         finally:

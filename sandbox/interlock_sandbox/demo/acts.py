@@ -23,7 +23,7 @@ class Model:
     """What the trainer published."""
 
     version: str
-    run: str
+    volume: str
 
 
 def publish_model(world: World, note: str, trainer: str = policy.TRAINER) -> Model:
@@ -60,7 +60,7 @@ def publish_model(world: World, note: str, trainer: str = policy.TRAINER) -> Mod
         f"trainer: registered {model['name']} version {model['version']}, {model['files']} files, "
         f"signed by {model['identity']}"
     )
-    return Model(str(model["version"]), str(model["run"]))
+    return Model(str(model["version"]), str(model["volume"]))
 
 
 def build_image(world: World, note: str, fate: str = AGENT, scan: str = "clean") -> str:
@@ -169,11 +169,7 @@ def _manifest(image: str, model: Model) -> dict[str, Any]:
     document: dict[str, Any] = yaml.safe_load((EXAMPLE / "agent.yaml").read_text())
     document["spec"] |= {
         "image": image,
-        "model": {
-            "name": AGENT,
-            "version": model.version,
-            "volume": f"{image.split('/', maxsplit=1)[0]}/models/{AGENT}:{model.version}",
-        },
+        "model": {"name": AGENT, "version": model.version, "volume": model.volume},
         "rollout": {"bake": BAKE, "drain": DRAIN},
     }
     return document

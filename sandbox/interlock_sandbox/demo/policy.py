@@ -13,7 +13,7 @@ TRAINER = "https://ci.example/line-4/models"
 SECOND_TRAINER = "https://ci.example/line-4/models-night"
 BUILDER = "https://ci.example/line-4/agents"
 SCANNER = "https://ci.example/security/scanner"
-SCANNER_URI = "https://trivy.dev"
+SCANNER_URI = "pkg:golang/github.com/aquasecurity/trivy@v0.74.0"
 
 SHORT_TIMES = "bake 4 s, drain 1 s, not-ready limit 4 s, rechecks and git every 2 s"
 

@@ -59,7 +59,7 @@ def two_approvers_sign(story: Story) -> str:
     status = acts.wait_for(story.world, "v1 serves", ready="True", candidate="-")
     show.hold(status["namespace"].startswith(f"agent-{TEAM}-"), "a namespace of its own")
     story.digests["v1"] = status["serving"]
-    acts.wait_for(story.world, "v1's bake ends", reason="Serving")
+    acts.wait_for(story.world, "v1's bake ends", reason="-")
     acts.kubectl_get(story.world)
     return f"{status['serving']} serves from {status['namespace']}"
 
@@ -139,7 +139,7 @@ def sre_rolls_back_and_releases(story: Story) -> str:
     story.models["v5"] = acts.publish_model(world, "v5", trainer=policy.SECOND_TRAINER)
     acts.propose(world, story.images["v1"], story.models["v5"])
     acts.approve_all(world)
-    status = acts.wait_for(world, "v5 serves and its bake ended", candidate="-", reason="Serving")
+    status = acts.wait_for(world, "v5 serves and its bake ended", candidate="-", reason="-")
     story.digests["v5"] = status["serving"]
     started = time.monotonic()
     world.run(
@@ -156,7 +156,7 @@ def sre_rolls_back_and_releases(story: Story) -> str:
         "sre-1", "kubectl", "interlock", "release", AGENT, "-n", TEAM,
         "--reason", "the sensor was at fault",
     )  # fmt: skip
-    acts.wait_for(world, "v5 serves again", serving=story.digests["v5"], reason="Serving")
+    acts.wait_for(world, "v5 serves again", serving=story.digests["v5"], reason="-")
     acts.kubectl_get(world)
     return f"the command took {took * 1000:.0f} ms; requested by {requester}"
 
@@ -200,7 +200,7 @@ def killed_operator_converges(story: Story) -> str:
     world.kill("controller")
     show.say("the controller was killed with SIGKILL while v6 was being staged")
     world.start("controller")
-    status = acts.wait_for(world, "v6 serves", candidate="-", reason="Serving")
+    status = acts.wait_for(world, "v6 serves", candidate="-", reason="-")
     show.hold(status["serving"] != story.digests["v1"], "v6 serves", status)
     ends = [one.get("status", {}).get("end", {}).get("outcome") for one in story.transitions()]
     show.hold(None not in ends, "every record has its end", ends)

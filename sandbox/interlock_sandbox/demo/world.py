@@ -103,14 +103,14 @@ class World:
         """A person's shell: own git configuration, own key, own kubeconfig."""
         person = self.home / "people" / who
         keep = {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
-        kubeconfig = person / "kubeconfig"
+        kubeconfig, own = person / "kubeconfig", person / "config.yaml"
         return keep | {
             "PATH": f"{BIN}:{keep.get('PATH', '')}",
             "HOME": str(person),
             "GIT_CONFIG_GLOBAL": str(person / "gitconfig"),
             "GIT_CONFIG_NOSYSTEM": "1",
             "KUBECONFIG": str(kubeconfig if kubeconfig.exists() else self.sandbox.kubeconfig),
-            "INTERLOCK_CONFIG": str(self.config),
+            "INTERLOCK_CONFIG": str(own if own.exists() else self.config),
             "GIT_PYTHON_REFRESH": "quiet",
         }
 
@@ -184,7 +184,7 @@ class World:
         base += ("--kubeconfig", str(kubeconfig))
         if name == "controller":
             listen = f"127.0.0.1:{self.metrics_port}"
-            return (*base, "--listen", listen, "--lease-duration", "2")
+            return (*base, "--listen", listen, "--lease-duration", "2s")
         return (*base, "--log", str(self.audit_log)) if name == "follow" else base
 
     def _record_key(self) -> Path:
@@ -259,7 +259,7 @@ class World:
             "git": [
                 {
                     "prefix": self.outputs["git_url"],
-                    "tokenFile": self.outputs["git_interlock_token_file"],
+                    "tokenFile": self._git_login("interlock"),
                 }
                 | git
             ],
@@ -273,6 +273,21 @@ class World:
             "stateDir": str(self.home / "state"),
         }
         self.config.write_text(yaml.safe_dump(config))
+        for person in policy.PEOPLE:
+            login = {
+                "prefix": self.outputs["git_url"],
+                "tokenFile": self._git_login(person.account),
+            }
+            own = {key: config[key] for key in ("cluster", "registries", "oci", "governance")}
+            path = self.home / "people" / person.id / "config.yaml"
+            path.write_text(yaml.safe_dump(own | {"git": [login | git]}))
+
+    def _git_login(self, account: str) -> str:
+        token = Path(self.outputs[f"git_{account}_token_file"]).read_text().strip()
+        path = self.home / f"{account}.login"
+        path.touch(mode=0o600)
+        path.write_text(f"{account}:{token}")
+        return str(path)
 
     def _username_file(self) -> str:
         path = self.home / "mlflow.username"

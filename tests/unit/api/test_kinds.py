@@ -2,9 +2,9 @@
 
 import pytest
 from pydantic import ValidationError
-from support.documents import BASES, CASES, Case
 
 from interlock.api.kinds import KINDS, AgentDeployment, AgentDeploymentSpec, AgentRevision, Kind
+from support.documents import BASES, CASES, Case
 
 BY_NAME: dict[str, type[Kind]] = {kind.__name__: kind for kind in KINDS}
 

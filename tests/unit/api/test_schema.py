@@ -83,7 +83,11 @@ def test_nothing_is_in_it_that_a_structural_schema_forbids(kind: type[Kind]) -> 
 @every_kind
 def test_each_column_shows_a_field_that_exists(kind: type[Kind]) -> None:
     known = {path.replace("[]", "[*]") for path, _ in walk(structural(kind))}
-    free = {".metadata.creationTimestamp", ".status.versions.targets", ".status.versions.revocations"}
+    free = {
+        ".metadata.creationTimestamp",
+        ".status.versions.targets",
+        ".status.versions.revocations",
+    }
     assert {column.json_path for column in kind.columns} <= known | free
 
 
@@ -127,6 +131,6 @@ def test_the_files_are_what_the_kinds_say() -> None:
 
 
 def test_each_kind_has_its_file() -> None:
-    assert {yaml.safe_load(path.read_text())["metadata"]["name"] for path in CRDS.glob("*s.yaml")} == {
-        f"{kind.plural}.interlock.dev" for kind in KINDS
-    }
+    assert {
+        yaml.safe_load(path.read_text())["metadata"]["name"] for path in CRDS.glob("*s.yaml")
+    } == {f"{kind.plural}.interlock.dev" for kind in KINDS}

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from interlock.evidence import approvals
 from interlock.evidence.git import Mirror
 from interlock.evidence.statement import Refused

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from interlock.api.facts import Change
 from interlock.evidence import authors
 from interlock.evidence.git import CommitInfo, Mirror

@@ -60,7 +60,7 @@ def test_a_location_is_shown_and_not_obeyed() -> None:
         {"allow_symlinks": "false"},
     ],
 )
-def test_oms_other_than_whole_files_and_sha256_is_denied(serialization: dict[str, object]) -> None:
+def test_oms_other_than_whole_files_and_sha256_is_denied(serialization: dict[str, Any]) -> None:
     with pytest.raises(Refused) as refused:
         bundles.model_signature(signed.oms(**serialization), signed.model_files())
     assert refused.value.code == "BadPredicate"

@@ -2,8 +2,15 @@ import base64
 from pathlib import Path
 
 import pytest
+
 from interlock.api.config import Git
-from interlock.evidence.git import GitRefused, GitUnavailable, Mirror, mirror_for
+from interlock.evidence.git import (
+    GitRefused,
+    GitUnavailable,
+    Mirror,
+    credentials,
+    mirror_for,
+)
 from support.gitrepos import MAIN, Repo, mirror
 
 APPROVALS = f"refs/approvals/{'ab' * 32}"
@@ -143,7 +150,7 @@ def test_a_token_reaches_git_by_environment_for_that_host_alone(tmp_path: Path) 
     token.write_text("interlock:s3cret\n")
     ca = tmp_path / "ca.pem"
     access = Git(prefix="https://git.example/", token_file=token, ca_file=ca)
-    env = Mirror(tmp_path / "m.git", access)._secret("https://git.example/a/b.git")
+    env = credentials(access, "https://git.example/a/b.git")
     header = base64.b64encode(b"interlock:s3cret").decode()
     assert env == {
         "GIT_CONFIG_COUNT": "2",
@@ -152,3 +159,12 @@ def test_a_token_reaches_git_by_environment_for_that_host_alone(tmp_path: Path) 
         "GIT_CONFIG_KEY_1": "http.https://git.example/.extraHeader",
         "GIT_CONFIG_VALUE_1": f"Authorization: Basic {header}",
     }
+
+
+def test_a_token_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    access = Git(prefix="https://git.example/", token_file=tmp_path / "none")
+    with pytest.raises(GitUnavailable, match="cannot be read"):
+        credentials(access, "https://git.example/a.git")
+    (tmp_path / "none").write_text("a-token-alone")
+    with pytest.raises(GitRefused, match="not of the form user:token"):
+        credentials(access, "https://git.example/a.git")

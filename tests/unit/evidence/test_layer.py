@@ -5,6 +5,7 @@ import hashlib
 import io
 import tarfile
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -76,7 +77,7 @@ def test_a_files_header_follows_from_path_and_size() -> None:
         {"pax_headers": {"path": "other"}},
     ],
 )
-async def test_anything_but_a_plain_file_is_refused(fields: dict[str, object]) -> None:
+async def test_anything_but_a_plain_file_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(SourceRefused, match="not a plain file of mode 0444"):
         await read(tar(entry("weights", **fields)))
 
@@ -126,6 +127,11 @@ def extended(records: bytes) -> bytes:
 async def test_extended_headers_that_lie_are_refused(records: bytes) -> None:
     with pytest.raises(SourceRefused):
         await read(extended(records))
+
+
+async def test_a_size_below_zero_is_refused() -> None:
+    with pytest.raises(SourceRefused, match="not a plain file"):
+        await read(header("x", -5) + bytes(1024))
 
 
 async def test_bytes_with_another_digest_are_refused() -> None:

@@ -88,6 +88,7 @@ async def test_a_version_that_is_not_ready_is_waited_for(web: Web) -> None:
     "uri",
     [
         "s3://bucket/model",
+        "s3:/bucket/model",
         "mlflow-artifacts://other.example/model",
         "https://other.example/model",
         "mlflow-artifacts:/1/../2",

@@ -30,13 +30,15 @@ def spec(**fields: Any) -> AgentDeploymentSpec:
 
 def world(**model: Answer) -> Resolved:
     """A world that agrees with the spec; `model` overrides what it says of the model."""
-    answers = {
+    answers: dict[str, Any] = {
         "version": Answer("12"),
         "tree": Answer(TREE),
         "volume": Answer(VOLUME),
         "volume_tree": Answer(TREE),
     }
-    said = ResolvedModel(**(answers | model))
+    none = Answer()
+    empty = ResolvedModel(version=none, tree=none, volume=none, volume_tree=none)
+    said = replace(empty, **(answers | model))
     return Resolved(image=Answer(IMAGE), model=said, prompts={"system": Answer(PROMPT)})
 
 

@@ -5,12 +5,17 @@ import json
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interlock.api import facts
+from interlock.evidence import sigstore
 from interlock.evidence.sigstore import Refusal, SigstoreVerifier, Verified
-from interlock_sandbox.sigstore import Instance, LogVersion, Recipe, Window
+from interlock.evidence.statement import Refused
+from interlock_sandbox.sigstore import Instance, LeafKey, LogVersion, Recipe, Window
 from support import signed
 
 DAY = dt.timedelta(days=1)
@@ -107,6 +112,44 @@ def test_a_retired_authority_vouches_for_nothing_new(role: Any) -> None:
 def test_a_root_that_cannot_be_used_is_an_error_at_once() -> None:
     with pytest.raises(ValueError, match=r"trusted_root\.json cannot be used"):
         SigstoreVerifier(b'{"mediaType": "x"}')
+
+
+@pytest.mark.parametrize("key", [LeafKey.RSA2048, LeafKey.ED25519])
+def test_a_leafs_key_is_on_an_elliptic_curve(key: LeafKey) -> None:
+    """G4: the library ends in a TypeError."""
+    assert refusal(signed.signed_image(Recipe(key=key))).code == "BadCertificate"
+
+
+def test_a_leaf_names_its_issuer_in_the_extension_that_cannot_be_misread() -> None:
+    assert refusal(signed.signed_image(Recipe(issuer_v2=""))).code == "NoIssuer"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [x509.RFC822Name("trainer@plant.example"), x509.RFC822Name("mallory@plant.example")],
+        [x509.RFC822Name("trainer@plant.example"), x509.DNSName("plant.example")],
+        [x509.DNSName("plant.example")],
+    ],
+)
+def test_a_leaf_names_exactly_one_signer(names: list[x509.GeneralName]) -> None:
+    issuer = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
+    key = ec.generate_private_key(ec.SECP256R1())
+    leaf = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([]))
+        .issuer_name(x509.Name([]))
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(signed.now())
+        .not_valid_after(signed.now() + dt.timedelta(minutes=10))
+        .add_extension(x509.SubjectAlternativeName(names), critical=True)
+        .add_extension(x509.UnrecognizedExtension(issuer, b"\x0c\x01x"), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    with pytest.raises(Refused) as refused:
+        sigstore._Profile().verify(leaf)
+    assert refused.value.code == "NoIdentity"
 
 
 def test_another_sigstore_proves_nothing_here() -> None:

@@ -5,6 +5,7 @@ from subprocess import run
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+
 from interlock.evidence.sshsig import SshsigRefused, fingerprint, verify
 from support import sshkeys
 from support.policies import ssh_key, ssh_line

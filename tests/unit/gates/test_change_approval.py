@@ -155,6 +155,11 @@ def test_a_hold_after_a_failure_is_lifted_by_fresh_approvals_only() -> None:
     assert judge(context=old, approvals=fresh).outcome is Outcome.PASS
 
 
+def test_a_failure_of_another_behaviour_spoils_no_approval() -> None:
+    other = held("failed", quality().nonce).holds[0].model_copy(update={"behaviour": "ab" * 32})
+    assert judge(context=context(holds=[other])).outcome is Outcome.PASS
+
+
 def test_a_hold_on_another_behaviour_is_none() -> None:
     other = Held.model_validate({"behaviour": "ab" * 32, "cause": "requested"})
     assert judge(context=context(holds=[other])).outcome is Outcome.PASS

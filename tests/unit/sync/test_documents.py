@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from interlock.sync.documents import Documents, parse
 from support.facts import spec
 

@@ -1,0 +1,144 @@
+"""Writes the parts of the pages beside it that follow from the code, so that they cannot go stale.
+
+python docs/generate.py            write them
+python docs/generate.py --check    exit 1 if a page is not what would be written
+"""
+
+import argparse
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from interlock.api.reasons import Reason
+from interlock.decide import RULES
+from interlock.gates import ALWAYS, GATES
+
+_FOLDER = Path(__file__).parent
+_ROOT = _FOLDER.parent
+_OPERATOR = _ROOT / "operator" / "interlock"
+_TESTS = _ROOT / "tests"
+_PART = re.compile(r"(<!-- generated: ([a-z]+) -->\n).*?(<!-- end of generated -->)", re.S)
+_NAMED = re.compile(r"def (test((?:_i\d+)+)_\w+)\(")
+INVARIANTS = tuple(f"I{number}" for number in range(1, 15))
+
+
+def rendered(page: str) -> str:
+    """Return a page with its generated parts as they follow from the code now."""
+    return _PART.sub(lambda part: part[1] + "\n" + PARTS[part[2]]() + "\n" + part[3], page)
+
+
+def pages() -> dict[Path, str]:
+    """Return each page that has generated parts, and what it should be."""
+    texts = {path: path.read_text() for path in sorted(_FOLDER.glob("*.md"))}
+    return {path: rendered(text) for path, text in texts.items() if _PART.search(text)}
+
+
+def proofs() -> dict[str, list[str]]:
+    """Return, by invariant, the tests that name it: functions, and files by their docstring."""
+    found: dict[str, list[str]] = {each: [] for each in INVARIANTS}
+    for path in sorted(_TESTS.rglob("test_*.py")):
+        text, where = path.read_text(), path.relative_to(_ROOT).as_posix()
+        about = (ast.get_docstring(ast.parse(text)) or "").partition("\n\n")[0]
+        for named in re.findall(r"\bI\d+\b", about):
+            found.get(named, []).append(f"all of `{where}`")
+        for function, marks in _NAMED.findall(text):
+            for mark in marks.split("_")[1:]:
+                found.get(mark.upper(), []).append(f"`{where}`: `{function}`")
+    return found
+
+
+def _layers() -> str:
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())
+    contracts = project["tool"]["importlinter"]["contracts"]
+    layers = next(one["layers"] for one in contracts if one["type"] == "layers")
+    others = [f"- {one['name']}" for one in contracts if one["type"] != "layers"]
+    lines = [layer.replace("interlock.", "").replace(" | ", "   ") for layer in layers]
+    return "\n".join(["```text", *lines, "```", "", "Beside the layers, these hold:", "", *others])
+
+
+def _rules() -> str:
+    return _table(
+        ("#", "Rule", "In", "What it says"),
+        (
+            (str(number), f"`{rule.__name__}`", _place(rule), _sentences(rule.__doc__))
+            for number, rule in enumerate(RULES, start=1)
+        ),
+    )
+
+
+def _gates() -> str:
+    rows = []
+    for number, (name, gate) in enumerate(GATES, start=1):
+        asked = "always" if name in ALWAYS else "by tier"
+        module = sys.modules[gate.__module__]
+        rows.append((str(number), f"`{name}`", asked, _sentences(module.__doc__)))
+    return _table(("#", "Gate", "Runs", "What it says"), rows)
+
+
+def _reasons() -> str:
+    sources = {
+        path.relative_to(_OPERATOR).parts[0].removesuffix(".py"): ""
+        for path in _OPERATOR.rglob("*.py")
+    }
+    for path in _OPERATOR.rglob("*.py"):
+        sources[path.relative_to(_OPERATOR).parts[0].removesuffix(".py")] += path.read_text()
+    rows = []
+    for reason in Reason:
+        uses = re.compile(rf"\bReason\.{reason.name}\b")
+        given = sorted(name for name, text in sources.items() if uses.search(text))
+        rows.append((f"`{reason.value}`", ", ".join(given) or "not by this version"))
+    return _table(("Reason", "Given by"), rows)
+
+
+def _proofs() -> str:
+    rows = []
+    for invariant, tests in proofs().items():
+        shown = "<br>".join(dict.fromkeys(tests)) or "**not yet proven: no test names it**"
+        rows.append((invariant, shown))
+    return _table(("Invariant", "Tests that name it"), rows)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "layers": _layers,
+    "rules": _rules,
+    "gates": _gates,
+    "reasons": _reasons,
+    "proofs": _proofs,
+}
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _place(rule: Callable[..., object]) -> str:
+    return "`" + rule.__module__.removeprefix("interlock.").replace(".", "/") + ".py`"
+
+
+def _sentences(docstring: str | None) -> str:
+    """Return the first paragraph of a docstring on one line, safe inside a table."""
+    first = (docstring or "").strip().partition("\n\n")[0]
+    return " ".join(first.split()).replace("|", "\\|")
+
+
+def main() -> int:
+    """Write or check, as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if stale")
+    check = parser.parse_args().check
+    stale = {path: text for path, text in pages().items() if path.read_text() != text}
+    for path, text in stale.items():
+        print(f"{path.relative_to(_ROOT)} is stale", file=sys.stderr)
+        if not check:
+            path.write_text(text)
+    if stale and check:
+        print("Run: .venv/bin/python docs/generate.py", file=sys.stderr)
+    return int(bool(stale) and check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Attacks on the person who approves: sign what was not shown, or as somebody else."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import facts
+from support.approver import Desk, desk
+
+
+@pytest.fixture
+def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    return desk(tmp_path, monkeypatch)
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    captured = capsys.readouterr()
+    return captured.out + captured.err
+
+
+async def nothing_was_pushed(team: Desk) -> bool:
+    return await team.read() == ([], [])
+
+
+async def test_a_file_that_is_not_committed(team: Desk, capsys: Any) -> None:
+    team.write(facts.spec(port=9090))
+    assert team.approve("quality-1") == 1
+    assert "differs from what is committed" in said(capsys)
+    assert await nothing_was_pushed(team)
+
+
+async def test_a_file_that_git_does_not_know(team: Desk, capsys: Any) -> None:
+    team.git("rm", "--quiet", "--cached", facts.PATH)
+    team.git("-c", "user.name=d", "-c", "user.email=d@x.example", "commit", "-qm", "gone")
+    assert team.approve("quality-1") == 1
+    assert "is not committed" in said(capsys)
+
+
+async def test_a_key_that_people_yaml_does_not_know(team: Desk, capsys: Any) -> None:
+    assert team.approve("stranger") == 1
+    assert "belongs to nobody in people.yaml" in said(capsys)
+    assert await nothing_was_pushed(team)
+
+
+async def test_another_persons_name(team: Desk, capsys: Any) -> None:
+    assert team.approve("quality-1", "--person", "quality-2") == 1
+    assert "is quality-1's, not quality-2's" in said(capsys)
+    assert await nothing_was_pushed(team)
+
+
+async def test_a_role_that_the_person_does_not_hold(team: Desk, capsys: Any) -> None:
+    assert team.approve("quality-1", "--role", "ot-safety") == 1
+    assert "quality-1 holds quality, not the role ot-safety" in said(capsys)
+    assert await nothing_was_pushed(team)
+
+
+async def test_a_role_that_nobody_asks_for(team: Desk, capsys: Any) -> None:
+    assert team.approve("sre-1") == 1
+    assert "approvals are open to the roles ot-safety, quality" in said(capsys)
+
+
+async def test_a_clone_of_another_repository(team: Desk, capsys: Any) -> None:
+    team.git("remote", "set-url", "origin", "https://git.example/mallory/agents.git")
+    assert team.approve("quality-1") == 1
+    assert "governance lets no remote of this clone deliver" in said(capsys)
+
+
+async def test_a_host_that_only_looks_like_ours(team: Desk) -> None:
+    team.git("remote", "set-url", "origin", "https://evil.example/git.example/line-4/agents.git")
+    assert team.approve("quality-1") == 1
+
+
+async def test_text_that_rewrites_the_screen_is_shown_and_not_obeyed(
+    team: Desk, capsys: Any
+) -> None:
+    """A newline and an escape sequence in a value must not hide the line that was changed."""
+    team.commit(facts.spec(env={"NOTE": "fine\n  port  8080\t\u202e"}))
+    assert team.approve("quality-1") in (0, 2)
+    out = said(capsys)
+    assert "\u202e" not in out
+    assert "\n  port  8080" not in out
+
+
+async def test_saying_no_pushes_nothing(
+    team: Desk, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from interlock.cli import exits
+    from interlock.cli.approve import approve
+
+    args = [str(team.file), "--serving", "none", "--key", str(team.key("quality-1"))]
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert exits.main(approve, "x", [*args, "--config", str(team.home / "config.yaml")]) == 1
+    assert await nothing_was_pushed(team)

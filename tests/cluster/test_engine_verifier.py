@@ -1,0 +1,59 @@
+"""The verifier parses foreign bytes: away or slow, it stops promotions and nothing else."""
+
+from support.engine import Engine, Pair, until
+from support.kube import OURS
+
+
+def test_without_the_verifier_the_agent_says_so_and_a_rollback_works(
+    pair: Pair, engine: Engine
+) -> None:
+    agent = pair.agent
+    with engine.verifier.away():
+        agent.want("c")
+        until(agent.reason, lambda why: why == "VerifierUnavailable", "VerifierUnavailable")
+        answer = agent.answer(agent.ask("AgentRollback", "back", expect=pair.new))
+        assert answer["phase"] == "Committed"
+        assert agent.pointer() == agent.revision(pair.old)
+    agent.healthy(pair.old)  # and goes on when it is back
+
+
+def test_a_slow_verifier_delays_nobodys_rollback(
+    pair: Pair, ready_pairs: list[Pair], engine: Engine
+) -> None:
+    slow = [engine.agent(pair.agent.team, f"slow-{number}") for number in range(20)]
+    engine.verifier.delays[pair.agent.team] = 600.0
+    for agent in slow:
+        agent.want("a")
+    until(
+        lambda: engine.verifier.asked.count(pair.agent.team),
+        lambda count: count >= 16,
+        "every worker of the work lane waits",
+    )
+    agent = pair.agent
+    assert agent.answer(agent.ask("AgentRollback", "back", expect=pair.new))["phase"] == "Committed"
+    assert agent.pointer() == agent.revision(pair.old)
+
+
+def test_a_controller_that_starts_without_the_verifier_has_the_last_good_policy(
+    pair: Pair, engine: Engine
+) -> None:
+    agent = pair.agent
+    digest = _revoke_nothing(engine)
+    with engine.verifier.away():
+        engine.kill()
+        engine.start("one", 3.0, 0.5, 2.5)
+        answer = agent.answer(agent.ask("AgentRollback", "back", expect=pair.new))
+        assert answer["phase"] == "Committed"
+        status = engine.api.get(f"{OURS}/governances/default").body["status"]
+        assert status["policyDigest"] == digest
+        assert status["freshness"] == "Fresh"
+        assert "verifier" in until(
+            lambda: engine.api.get(f"{OURS}/governances/default").body["status"]["reason"],
+            lambda reason: reason != "-",
+            "Governance says why it is not asked",
+        )
+
+
+def _revoke_nothing(engine: Engine) -> str:
+    status = engine.api.get(f"{OURS}/governances/default").body["status"]
+    return str(status["policyDigest"])

@@ -1,0 +1,41 @@
+"""The demo's story, asserted: one run on real programs, one test a step."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from interlock_sandbox.demo.story import STEPS
+
+LIMIT_SECONDS = 900
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, Any]]:
+    done = subprocess.run(
+        (sys.executable, "-m", "interlock_sandbox.demo", "-o", "json"),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_SECONDS,
+        stdin=subprocess.DEVNULL,
+    )
+    last = done.stdout.rstrip().rpartition("\n")[2]
+    assert last.startswith("["), done.stdout[-6000:] + done.stderr[-3000:]
+    found: list[dict[str, Any]] = json.loads(last)
+    if done.returncode:
+        print(done.stdout[-12000:])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("number", "title"),
+    [(number, (step.__doc__ or "").strip()) for number, step in enumerate(STEPS, start=1)],
+    ids=[step.__name__ for step in STEPS],
+)
+def test_step_of_the_story_holds(rows: list[dict[str, Any]], number: int, title: str) -> None:
+    told = [row for row in rows if row["number"] == number]
+    assert told, f"the story ended before step {number}: {title}"
+    assert told[0]["held"], told[0]["remark"]
