@@ -5,11 +5,11 @@ python docs/generate.py --check    exit 1 if a page is not what would be written
 """
 
 import argparse
-import ast
 import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 from interlock.api.reasons import Reason
@@ -21,7 +21,9 @@ _ROOT = _FOLDER.parent
 _OPERATOR = _ROOT / "operator" / "interlock"
 _TESTS = _ROOT / "tests"
 _PART = re.compile(r"(<!-- generated: ([a-z]+) -->\n).*?(<!-- end of generated -->)", re.S)
+_DOCSTRING = re.compile(r'"""(.*?)(?:"""|\n\n)', re.S)
 _NAMED = re.compile(r"def (test((?:_i\d+)+)_\w+)\(")
+_GIVEN = re.compile(r'\bReason\.([A-Z_]+)\b|"reason": "([A-Z][A-Za-z]+)"')
 INVARIANTS = tuple(f"I{number}" for number in range(1, 15))
 
 
@@ -36,13 +38,14 @@ def pages() -> dict[Path, str]:
     return {path: rendered(text) for path, text in texts.items() if _PART.search(text)}
 
 
+@cache
 def proofs() -> dict[str, list[str]]:
     """Return, by invariant, the tests that name it: functions, and files by their docstring."""
     found: dict[str, list[str]] = {each: [] for each in INVARIANTS}
     for path in sorted(_TESTS.rglob("test_*.py")):
         text, where = path.read_text(), path.relative_to(_ROOT).as_posix()
-        about = (ast.get_docstring(ast.parse(text)) or "").partition("\n\n")[0]
-        for named in re.findall(r"\bI\d+\b", about):
+        about = _DOCSTRING.match(text)
+        for named in re.findall(r"\bI\d+\b", about[1] if about else ""):
             found.get(named, []).append(f"all of `{where}`")
         for function, marks in _NAMED.findall(text):
             for mark in marks.split("_")[1:]:
@@ -79,17 +82,15 @@ def _gates() -> str:
 
 
 def _reasons() -> str:
-    sources = {
-        path.relative_to(_OPERATOR).parts[0].removesuffix(".py"): ""
-        for path in _OPERATOR.rglob("*.py")
-    }
+    given: dict[str, set[str]] = {reason.name: set() for reason in Reason}
     for path in _OPERATOR.rglob("*.py"):
-        sources[path.relative_to(_OPERATOR).parts[0].removesuffix(".py")] += path.read_text()
-    rows = []
-    for reason in Reason:
-        uses = re.compile(rf"\bReason\.{reason.name}\b")
-        given = sorted(name for name, text in sources.items() if uses.search(text))
-        rows.append((f"`{reason.value}`", ", ".join(given) or "not by this version"))
+        for name, value in _GIVEN.findall(path.read_text()):
+            package = path.relative_to(_OPERATOR).parts[0]
+            given.get(name or Reason(value).name, set()).add(package)
+    rows = (
+        (f"`{reason.value}`", ", ".join(sorted(given[reason.name])) or "not by this version")
+        for reason in Reason
+    )
     return _table(("Reason", "Given by"), rows)
 
 

@@ -72,15 +72,17 @@ async def test_a_host_that_only_looks_like_ours(team: Desk) -> None:
     assert team.approve("quality-1") == 1
 
 
-async def test_text_that_rewrites_the_screen_is_shown_and_not_obeyed(
-    team: Desk, capsys: Any
-) -> None:
-    """A newline and an escape sequence in a value must not hide the line that was changed."""
-    team.commit(facts.spec(env={"NOTE": "fine\n  port  8080\t\u202e"}))
-    assert team.approve("quality-1") in (0, 2)
-    out = said(capsys)
-    assert "\u202e" not in out
-    assert "\n  port  8080" not in out
+async def test_a_line_that_is_made_up_inside_a_value(team: Desk, capsys: Any) -> None:
+    """A newline in a value must not show the approver a field that is not there."""
+    team.commit(facts.spec(env={"NOTE": "fine\n  port  8080 → 9090"}))
+    assert team.approve("quality-1") == 0
+    assert "fine\\u000a  port  8080" in said(capsys)
+
+
+async def test_text_that_reorders_the_screen(team: Desk, capsys: Any) -> None:
+    team.commit(facts.spec(env={"NOTE": "fine\u202e"}))
+    assert team.approve("quality-1") == 2
+    assert "hides or reorders text" in said(capsys)
 
 
 async def test_saying_no_pushes_nothing(

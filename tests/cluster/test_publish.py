@@ -6,11 +6,13 @@ and Sigstore; the operator's own adapters, as the reading account, must find exa
 
 import datetime as dt
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from click.testing import CliRunner, Result
@@ -24,6 +26,7 @@ from interlock.evidence import bundles
 from interlock.evidence.oci import MANIFEST, Reference
 from interlock.evidence.resolve import World, pins, resolve
 from interlock.evidence.sigstore import SigstoreVerifier
+from interlock_pipelines.errors import Refused
 from interlock_pipelines.http import Http
 from interlock_pipelines.main import main
 from interlock_sandbox import images
@@ -318,6 +321,30 @@ def test_a_report_about_another_image_is_not_signed(world: Programs) -> None:
     result = world.run("attach-scan", image, *report, *token, *world.trust())
     assert result.exit_code == 2
     assert "Scan this image" in result.stderr
+
+
+class _Elsewhere(BaseHTTPRequestHandler):
+    """Sends everybody somewhere else, and remembers who came."""
+
+    came: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.came.append(self.path)
+        self.send_response(302)
+        self.send_header("Location", "/elsewhere")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Be silent."""
+
+
+def test_a_login_does_not_follow_a_redirect() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(Refused, match="answered 302"):
+            Http("a proxy", ("trainer", "x")).send("GET", f"http://127.0.0.1:{server.server_port}/")
+        server.shutdown()
+    assert _Elsewhere.came == ["/"]
 
 
 def _get(world: Programs, call: str) -> bytes:

@@ -58,7 +58,7 @@ class Lease:
         """Give the Lease up, so that the standby need not wait."""
         lease = await self._client.get("Lease", self._namespace, self._name)
         if lease and lease["spec"].get("holderIdentity") == self._holder:
-            lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
+            del lease["spec"]["holderIdentity"]  # an empty one is refused with 422
             await self._client.replace(lease)
 
     async def _try(self) -> bool:

@@ -66,22 +66,29 @@ class Controller:
         self.governor = Governor(traffic, governance, self.verifier, self.engine.enqueue_all)
         self.acting = False
         self.informers = Informers(client, self.cache, self._changed)
+        self._stopped = asyncio.Event()
 
     async def run(self) -> None:
         """Run until SIGTERM, a lost Lease, or a watch that ended for good."""
         await preflight.check(self.client)
         runner = await _serve(self, *self._options.listen)
+        _on_signals(self._stopped.set)
         lead = asyncio.create_task(self._lead(), name="lead")
-        _on_signals(self.informers.stop)
         watch = asyncio.create_task(self.informers.run(), name="informers")
+        stop = asyncio.create_task(self._stopped.wait(), name="stop")
         try:
-            done, _ = await asyncio.wait({lead, watch}, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await asyncio.wait({lead, watch, stop}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (lead, watch):
+                if task.done():
+                    task.result()
         finally:
+            stop.cancel()
             lead.cancel()
-            await asyncio.gather(lead, return_exceptions=True)
+            await asyncio.gather(lead, stop, return_exceptions=True)
             await runner.cleanup()
+            # kopf cancels whatever else still runs when it ends: it ends last
+            self.informers.stop()
+            await asyncio.gather(watch, return_exceptions=True)
             await self.verifier.close()
             await self.client.close()
 

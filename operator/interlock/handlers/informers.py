@@ -68,6 +68,7 @@ class Informers:
 
     def _handler(self, kind: str) -> Callable[..., Any]:
         async def observe(event: Any, **_: Any) -> None:
+            """Take in one event."""
             # kopf keeps using the object that it hands over, the cache cuts its own copy
             obj = {**event["object"], "kind": kind}
             obj["metadata"] = dict(obj["metadata"])

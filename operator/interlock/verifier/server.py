@@ -39,15 +39,19 @@ def application(gatherer: Gathers, govern: Governs) -> web.Application:
     """Return the verifier's application; it closes the gatherer when it ends."""
 
     async def healthz(_: web.Request) -> web.Response:
+        """Say that the process serves."""
         return web.Response(text="ok")
 
     async def findings(request: web.Request) -> web.Response:
+        """Answer a request for findings."""
         return await _answered(wire.FINDINGS, request, lambda body: _findings(gatherer, body))
 
     async def governance(request: web.Request) -> web.Response:
+        """Answer a request for governance."""
         return await _answered(wire.GOVERNANCE, request, govern)
 
     async def close(_: web.Application) -> None:
+        """Close what the gatherer holds open."""
         await gatherer.close()
 
     app = web.Application(client_max_size=wire.MAX_REQUEST_BYTES)

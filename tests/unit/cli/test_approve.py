@@ -55,7 +55,8 @@ async def test_a_rejection_vetoes(team: Desk) -> None:
 
 
 async def test_a_push_in_between_is_kept(team: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, others = usergit._run, []
+    others: list[str] = []
+    real = usergit._run
 
     def run_(
         folder: Path, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None
