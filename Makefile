@@ -32,13 +32,15 @@ lint: venv ## style, types, layers, docstrings, generated files
 	@scripts/timed "mypy" $(BIN)/mypy operator/interlock pipelines sandbox/interlock_sandbox crds
 	@scripts/timed "layers" $(BIN)/lint-imports --no-cache
 	@scripts/timed "docstrings" $(BIN)/interrogate -q operator pipelines sandbox
-	@scripts/timed "generated files" $(BIN)/python crds/generate.py --check
+	@scripts/timed "generated kinds" $(BIN)/python crds/generate.py --check
+	@scripts/timed "generated docs" $(BIN)/python docs/generate.py --check
 
 format: venv ## format the code
 	@$(BIN)/ruff check --fix --quiet; $(BIN)/ruff format --quiet
 
-generate: venv ## write crds/ from the models
+generate: venv ## write crds/ and the generated parts of docs/ from the code
 	@$(BIN)/python crds/generate.py
+	@$(BIN)/python docs/generate.py
 
 run: venv ## run the operator against $KUBECONFIG with $INTERLOCK_CONFIG
 	@$(BIN)/interlock run --config "$${INTERLOCK_CONFIG:?the configuration file}" --kubeconfig "$${KUBECONFIG:?the cluster}"

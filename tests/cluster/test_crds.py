@@ -89,7 +89,7 @@ def test_raw_fields_do_not_change_either_though_the_schema_cannot_see_into_them(
     place: Place,
 ) -> None:
     place.post("AgentRevision", BASES["AgentRevision"])
-    for patch in ({"content": {"image": "evil"}}, {"objects": [{"kind": "Evil", "spec": {}}]}):
+    for patch in ({"content": {"image": "evil"}}, {"objects": [{"evil": "x", "worse": {}}]}):
         answer = place.patch("AgentRevision", {"spec": patch})
         assert not answer.ok
         assert "never changes" in answer.message

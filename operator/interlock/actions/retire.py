@@ -7,6 +7,7 @@ from interlock.api import names
 from interlock.api.steps import Scale
 from interlock.cluster import pointer
 from interlock.cluster.cache import Key
+from interlock.cluster.client import Invalid
 
 Object = dict[str, Any]
 _MARK = "/metadata/annotations/" + names.ANNOTATION_RETIRING.replace("/", "~1")
@@ -20,10 +21,17 @@ async def retire(step: Scale, key: Key, ports: WorkPorts) -> Applied:
     Repeat    at any point.
     Conflict  observed again; a rollback clears the mark and scales up.
     """
-    client, cache = ports.traffic.client, ports.traffic.cache
-    live = await client.get("Deployment", key.home, step.revision)
+    live = await ports.traffic.client.get("Deployment", key.home, step.revision)
     if live is None:
         return Applied(f"{step.revision} is gone", again=False)
+    try:
+        return await _scale(step, key, ports, live)
+    except Invalid:  # the Deployment controller answers the mark with a write of its own
+        return Applied(f"{step.revision} changed meanwhile; it is looked at again")
+
+
+async def _scale(step: Scale, key: Key, ports: WorkPorts, live: Object) -> Applied:
+    client, cache = ports.traffic.client, ports.traffic.cache
     marked = await client.json_patch("Deployment", key.home, step.revision, _mark(live))
     service = await client.get("Service", key.home, names.POINTER_SERVICE)
     if pointer.target(service) == step.revision:

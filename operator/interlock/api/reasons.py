@@ -8,7 +8,6 @@ class Reason(StrEnum):
 
     # progress
     ADMITTED = "Admitted"
-    RESOLVING = "Resolving"
     JUDGING = "Judging"
     STAGING = "Staging"
     WARMING = "Warming"
@@ -18,7 +17,6 @@ class Reason(StrEnum):
     RELEASED = "Released"
     DELETING = "Deleting"
     PAUSED = "Paused"
-    WAITING_FOR_APPROVAL = "WaitingForApproval"
     # refusals of content
     GATE_FAILED = "GateFailed"
     GATE_WAITING = "GateWaiting"
@@ -45,9 +43,6 @@ class Reason(StrEnum):
     UNHEALTHY = "Unhealthy"
     REQUESTED = "Requested"
     QUARANTINED = "Quarantined"
-    NO_TARGET = "NoTarget"
-    ROLLBACK_FORBIDDEN = "RollbackForbidden"
-    FALLEN_BACK = "FallenBack"
     # stalls
     POLICY_MISSING = "PolicyMissing"
     POLICY_STALE = "PolicyStale"
@@ -58,18 +53,10 @@ class Reason(StrEnum):
     NAMESPACE_TAKEN = "NamespaceTaken"
     DIGEST_COLLISION = "DigestCollision"
     UNKNOWN_POINTER = "UnknownPointer"
-    POINTER_REFUSED = "PointerRefused"
     BAD_RECORD = "BadRecord"
     INVALID = "Invalid"
     UNSUPPORTED = "Unsupported"
     INTERNAL = "InternalError"
-    # requests
-    EXPIRED = "Expired"
-    STALE_EXPECTATION = "StaleExpectation"
-    NOT_ELIGIBLE = "NotEligible"
-    NOTHING_TO_DO = "NothingToDo"
-    COMMITTED = "Committed"
-    FAILED = "Failed"
     # sync
     SYNCED = "Synced"
     FETCH_FAILED = "FetchFailed"

@@ -89,6 +89,12 @@ RESOURCES: dict[str, Resource] = {
     "CustomResourceDefinition": Resource(
         "/apis/apiextensions.k8s.io/v1", "customresourcedefinitions", namespaced=False
     ),
+    "ValidatingWebhookConfiguration": Resource(
+        "/apis/admissionregistration.k8s.io/v1", "validatingwebhookconfigurations", namespaced=False
+    ),
+    "MutatingWebhookConfiguration": Resource(
+        "/apis/admissionregistration.k8s.io/v1", "mutatingwebhookconfigurations", namespaced=False
+    ),
     "SelfSubjectAccessReview": Resource(
         "/apis/authorization.k8s.io/v1", "selfsubjectaccessreviews", namespaced=False
     ),

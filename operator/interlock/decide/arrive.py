@@ -10,10 +10,14 @@ from interlock.decide import view
 
 
 def wait_for_grant(seen: Observed, now: datetime) -> Step | None:
-    """Without policy, or a grant of it, there is no namespace, no fetch and no record."""
+    """Without policy, or a grant of it, there is no namespace, no fetch and no record.
+
+    An autonomous agent waits as well: beside its successor it would act twice (I14), and there is
+    no decision point yet that could tell the two apart.
+    """
     if not seen.policy or seen.granted or seen.timing is None or seen.namespace == "foreign":
         return Rest()
-    return None
+    return Rest() if seen.wanted and seen.wanted.spec.mode == "autonomous" else None
 
 
 def admit(seen: Observed, now: datetime) -> Step | None:

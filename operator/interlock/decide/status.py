@@ -80,6 +80,8 @@ def _stalled(seen: Observed, now: datetime) -> Summary | None:
         return _stop(Reason.POLICY_MISSING, "no governance was ever verified")
     if seen.namespace == "foreign":
         return _stop(Reason.NAMESPACE_TAKEN, "the agent's namespace exists and is not ours")
+    if seen.wanted and seen.wanted.spec.mode == "autonomous":
+        return _stop(Reason.UNSUPPORTED, "mode: autonomous is not supported yet; use mode: request")
     return None
 
 

@@ -16,7 +16,6 @@ NAMESPACE = "git"
 MAX_PEOPLE = 512
 _MAX_ADDRESS = 320
 _SIGNATURE = b"gpgsig"
-_OTHER_SIGNATURE = b"gpgsig-sha256"
 _WRITERS = frozenset({b"author", b"committer"})
 _COAUTHOR = re.compile(rb"^[ \t]*co-authored-by[ \t]*:[^\r\n]*<([^<>\r\n]*)>", re.I | re.M)
 
@@ -91,7 +90,7 @@ def _signer(headers: list[_Header], message: bytes) -> str:
     What is signed is the commit without its signature header (git's signature format).
     """
     signatures = [header for header in headers if header.name == _SIGNATURE]
-    if len(signatures) != 1 or any(header.name == _OTHER_SIGNATURE for header in headers):
+    if len(signatures) != 1:
         return ""
     payload = b"".join(header.raw for header in headers if header.name != _SIGNATURE)
     try:

@@ -59,7 +59,7 @@ class Controller:
         signer, keyring = load_keys(config.records)
         self._options, self.client, self.cache = options, client, Cache()
         self.verifier = VerifierClient(config.verifier.socket)
-        governance = Governance()
+        self._governance = governance = Governance()
         traffic = TrafficPorts(client, self.cache, signer, keyring, _now)
         ports = WorkPorts(traffic, self.verifier, governance, {}, config.cluster)
         self.engine = Engine(ports, Observer(self.cache, Parser(keyring)))
@@ -68,14 +68,21 @@ class Controller:
         self.informers = Informers(client, self.cache, self._changed)
         self._stopped = asyncio.Event()
 
+    @property
+    def policy_is_fresh(self) -> bool:
+        """Whether there is a policy that may promote."""
+        current = self._governance.current
+        return bool(current and current.fresh)
+
     async def run(self) -> None:
         """Run until SIGTERM, a lost Lease, or a watch that ended for good."""
         await preflight.check(self.client)
+        for obstacle in await preflight.obstacles(self.client):
+            log.warning(obstacle)
         runner = await _serve(self, *self._options.listen)
-        _on_signals(self._stopped.set)
         lead = asyncio.create_task(self._lead(), name="lead")
         watch = asyncio.create_task(self.informers.run(), name="informers")
-        stop = asyncio.create_task(self._stopped.wait(), name="stop")
+        stop = asyncio.create_task(self._asked_to_stop(), name="stop")
         try:
             await asyncio.wait({lead, watch, stop}, return_when=asyncio.FIRST_COMPLETED)
             for task in (lead, watch):
@@ -91,6 +98,11 @@ class Controller:
             await asyncio.gather(watch, return_exceptions=True)
             await self.verifier.close()
             await self.client.close()
+
+    async def _asked_to_stop(self) -> None:
+        await self.informers.ready.wait()
+        _on_signals(self._stopped.set)  # kopf has set its own when it started; ours replace them
+        await self._stopped.wait()
 
     async def _lead(self) -> None:
         """Wait for the Lease with warm caches, then act as long as it is ours."""
@@ -176,6 +188,7 @@ async def _serve(controller: Controller, host: str, port: int) -> web.AppRunner:
         return web.Response(text=role)
 
     async def numbers(_: web.Request) -> web.Response:
+        metrics.POLICY_FRESH.set(controller.policy_is_fresh)
         for lane in ("traffic", "work"):
             metrics.LANE_DEPTH.labels(lane).set(getattr(controller.engine, lane).depth)
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

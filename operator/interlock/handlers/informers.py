@@ -24,6 +24,7 @@ async def fill(client: Client, cache: Cache) -> None:
     """List every watched kind ourselves; kopf never says that its own first list is complete."""
 
     async def one(kind: str) -> None:
+        """List one kind."""
         labels = f"{names.LABEL_MANAGED}=true" if kind == "Namespace" else ""
         labels = names.LABEL_AGENT if kind in LABELLED - {"Namespace"} else labels
         for obj in await client.list(kind, labels=labels):
@@ -38,6 +39,7 @@ class Informers:
     def __init__(self, client: Client, cache: Cache, changed: Callable[[Key], None]) -> None:
         self._client, self._cache, self._changed = client, cache, changed
         self._stop = asyncio.Event()
+        self.ready = asyncio.Event()
 
     def stop(self) -> None:
         """End cleanly."""
@@ -53,6 +55,7 @@ class Informers:
             clusterwide=True,
             standalone=True,
             stop_flag=self._stop,
+            ready_flag=self.ready,
         )
 
     def _registry(self) -> kopf.OperatorRegistry:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from interlock.api import names
 from interlock.api.kinds import KINDS
-from interlock.cluster.client import Client
+from interlock.cluster.client import Client, Object
 
+WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 APPLY = "kubectl apply -k manifests"
 NEEDED: tuple[tuple[str, str, str], ...] = (
     ("create", "", "namespaces"),
@@ -40,6 +41,35 @@ async def check(client: Client) -> None:
     lines = [*await _missing_kinds(client), *await _missing_rights(client)]
     if lines:
         raise Trouble(tuple(lines))
+
+
+async def obstacles(client: Client) -> list[str]:
+    """Return a sentence for each webhook that, when it is down, could stop traffic from moving.
+
+    The API server asks such a webhook before it takes our one patch, and refuses the patch when
+    nobody answers. That is the cluster's choice to make, so it is told and not refused.
+    """
+    found = []
+    for kind in WEBHOOKS:
+        for configuration in await client.list(kind):
+            name = configuration["metadata"]["name"]
+            for webhook in configuration.get("webhooks") or []:
+                if webhook.get("failurePolicy", "Fail") == "Fail" and _concerns(webhook):
+                    found.append(
+                        f"{kind} {name} ({webhook['name']}) must answer before traffic moves; "
+                        "exclude namespaces labelled interlock.dev/managed=true from it"
+                    )
+    return found
+
+
+def _concerns(webhook: Object) -> bool:
+    """Whether a webhook's rules match a Service or a record of ours, selectors aside."""
+    return any(
+        {group, "*"} & set(rule.get("apiGroups") or [])
+        and {plural, "*", "*/*"} & set(rule.get("resources") or [])
+        for rule in webhook.get("rules") or []
+        for group, plural in (("", "services"), (names.GROUP, "agenttransitions"))
+    )
 
 
 async def _missing_kinds(client: Client) -> list[str]:

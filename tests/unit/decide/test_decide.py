@@ -224,6 +224,15 @@ def test_i5_a_blocked_content_is_never_staged() -> None:
     assert name not in world.seen.workloads
 
 
+def test_i14_an_autonomous_agent_is_never_run_beside_its_successor() -> None:
+    world = promoted("a")
+    before = dict(world.seen.workloads)
+    world.want(spec_of("b", mode="autonomous"))
+    world.settle()
+    assert dict(world.seen.workloads) == before
+    assert "autonomous" in summarize(world.seen, world.now).message
+
+
 def test_stale_policy_promotes_nothing() -> None:
     world = promoted("a")
     before = world.pointer
