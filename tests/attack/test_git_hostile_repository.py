@@ -130,19 +130,19 @@ async def test_a_server_that_hangs_costs_its_time_and_no_more(tmp_path: Path) ->
         slow = mirror(tmp_path / "slow.git", seconds=0.5)
         with pytest.raises(GitUnavailable, match=r"ls-remote gave no result within 0.5 s"):
             await slow.fetch(f"https://127.0.0.1:{port}/x.git", {MAIN: MAIN})
-        assert not _processes_with(str(tmp_path))
+        assert not _processes_with(f"127.0.0.1:{port}/x.git")
 
 
 async def test_a_caller_that_gives_up_leaves_no_git_behind(tmp_path: Path) -> None:
     async with _silent() as port:
         slow = mirror(tmp_path / "slow.git")
         job = asyncio.create_task(slow.fetch(f"https://127.0.0.1:{port}/x.git", {MAIN: MAIN}))
-        while not _processes_with("ls-remote", str(tmp_path)):
+        while not _processes_with("remote-https", f"127.0.0.1:{port}/x.git"):
             await asyncio.sleep(0.01)
         job.cancel()
         with pytest.raises(asyncio.CancelledError):
             await job
-        assert not _processes_with(str(tmp_path))
+        assert not _processes_with(f"127.0.0.1:{port}/x.git")
 
 
 @asynccontextmanager
@@ -189,6 +189,7 @@ async def test_hooks_and_settings_of_the_machine_run_nothing(
     (tmp_path / "reference-transaction").symlink_to(script)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("GIT_SSH_COMMAND", str(script))
+    monkeypatch.setenv("GIT_TRACE", str(owned))
     monkeypatch.setenv("GIT_CONFIG_PARAMETERS", f"'core.hooksPath'='{tmp_path}'")
     repo.commit({"f": b"x"})
     mine = mirror(tmp_path / "mirror.git")

@@ -9,7 +9,7 @@ from interlock.render.namespace import namespace_objects
 from support import agents
 from support.agents import Agent
 from support.documents import BASES, Object, changed
-from support.kube import OURS, Answer, Api, until
+from support.kube import ADMISSION, OURS, Answer, Api, switched_off, until
 from support.stolen import FOREIGN, RBAC, all_verbs
 
 NAMESPACES = "/api/v1/namespaces"
@@ -54,10 +54,31 @@ def test_the_controller_writes_in_agents_namespaces_only(
 
 
 def test_a_label_alone_makes_no_agents_namespace(admin: Api, controller: Api) -> None:
-    """Nobody can give it, see below; if somebody could, the prefix is still missing."""
     body = changed(namespace(), "metadata.name", "captured")
     refused(admin.post(NAMESPACES, body), LOCKED)
     refused(controller.post(NAMESPACES, body), MAY_NOT)
+
+
+def test_a_namespace_captured_before_the_lock_was_there_is_none_either(
+    admin: Api, controller: Api
+) -> None:
+    body = changed(namespace(), "metadata.name", "captured")
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}
+    binding = f"{ADMISSION}/validatingadmissionpolicybindings/interlock-namespaces"
+    with switched_off(admin, binding):
+        until(lambda: admin.post(NAMESPACES, body).code in (201, 409), "the lock off")
+        answer = controller.post(f"{NAMESPACES}/captured/configmaps", config, dryRun="All")
+        refused(answer, MAY_NOT)
+        admin.delete(f"{NAMESPACES}/captured")
+    until(lambda: not admin.post(NAMESPACES, namespace(), dryRun="All").ok, "the lock on again")
+
+
+def test_nor_does_the_name_alone(admin: Api, controller: Api) -> None:
+    squatted = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "agent-squatted"}}
+    assert admin.post(NAMESPACES, squatted).code in (201, 409)
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}
+    path = f"{NAMESPACES}/agent-squatted/configmaps"
+    refused(controller.post(path, config, dryRun="All"), MAY_NOT)
 
 
 @pytest.mark.parametrize("what", FOREIGN)
@@ -153,7 +174,7 @@ def test_the_controller_holds_an_agent_deployment_and_lets_it_go(
     ids=str,
 )
 def test_the_wish_is_the_teams(controller: Api, wish: str, patch: Object) -> None:
-    refused(controller.patch(wish, patch), MAY_NOT)
+    refused(controller.patch(wish, patch, dryRun="All"), MAY_NOT)
 
 
 def test_the_controller_neither_makes_nor_deletes_a_wish(controller: Api, wish: str) -> None:

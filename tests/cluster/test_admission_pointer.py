@@ -247,10 +247,14 @@ def test_an_emergency_removes_no_annotation(agent: Agent, oncall: Api) -> None:
     refused(patch(agent, body, oncall), ALONE)
 
 
-def test_the_emergency_role_reaches_no_other_service(agent: Agent, oncall: Api) -> None:
-    body = {"metadata": {"annotations": REASON}}
-    assert oncall.patch(agent.path("Service", "preview"), body).code == 403
-    refused(agent.admin.patch(agent.path("Service", "preview"), body), ALONE)
+def test_an_emergency_is_about_the_pointer_alone(agent: Agent, oncall: Api) -> None:
+    path = agent.path("Service", "preview")
+    now = agent.admin.get(path).body["spec"]["selector"][LABEL_REVISION]
+    to = agent.revision("old") if now != agent.revision("old") else agent.revision("new")
+    selector = {LABEL_REVISION: to}
+    body = {"spec": {"selector": selector}, "metadata": {"annotations": REASON}}
+    assert oncall.patch(path, body).code == 403
+    refused(agent.admin.patch(path, body), ALONE)
 
 
 # --- endpoints

@@ -72,7 +72,9 @@ def test_the_syncer_writes_only_its_own_kind_of_config_map(
         body = changed(CONFIG, "immutable", False)
     if case == "of nobody":
         body = changed(CONFIG, "metadata.labels", {})
-    refused(syncer.post(f"{NAMESPACES}/{where}/configmaps", body), "the syncer may not")
+    refused(
+        syncer.post(f"{NAMESPACES}/{where}/configmaps", body, dryRun="All"), "the syncer may not"
+    )
 
 
 def test_the_syncer_touches_no_config_map_of_others(syncer: Api) -> None:
@@ -106,5 +108,5 @@ def test_the_syncer_asks_for_no_rollback_and_moves_no_traffic(agent: Agent, sync
 
 def test_the_syncer_does_not_deliver_into_an_agents_namespace(agent: Agent, syncer: Api) -> None:
     body = changed(BASES["AgentDeployment"], "metadata.namespace", agent.home)
-    answer = syncer.post(f"{OURS}/namespaces/{agent.home}/agentdeployments", body)
+    answer = syncer.post(f"{OURS}/namespaces/{agent.home}/agentdeployments", body, dryRun="All")
     refused(answer, "the syncer may not")

@@ -1,9 +1,8 @@
 """Somebody else moved first: 409 and 422 are answered by looking again, never by overwriting."""
 
+from interlock.api import names
 from support.engine import Pair, until
 from support.kube import JSON_PATCH, Api
-
-from interlock.api import names
 
 
 def test_a_selector_that_no_record_explains_is_left_alone_and_shown(

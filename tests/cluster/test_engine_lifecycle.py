@@ -1,8 +1,7 @@
 """Deletion takes everything of an agent; a standby takes over; SIGTERM ends cleanly."""
 
-from support.engine import Engine, Pair, until
-
 from interlock.api import names
+from support.engine import Engine, Pair, until
 
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/interlock-system/leases/interlock-controller"
 
@@ -20,9 +19,9 @@ def test_a_deleted_agent_takes_its_namespace_with_it(pair: Pair) -> None:
 
 def test_a_standby_takes_over_after_a_kill_and_rolls_back(pair: Pair, engine: Engine) -> None:
     agent = pair.agent
-    engine.start("two", 3.0, 0.5, 2.5)
+    engine.start("two")
     before = _holder(engine)
-    engine.kill("one")
+    engine.kill()
     engine.running["one"] = engine.running.pop("two")
     request = agent.ask("AgentRollback", "back", expect=pair.new)
 
@@ -32,9 +31,9 @@ def test_a_standby_takes_over_after_a_kill_and_rolls_back(pair: Pair, engine: En
 
 
 def test_sigterm_gives_the_lease_up_and_ends_with_zero(engine: Engine, pair: Pair) -> None:
-    code = engine.stop("one")
+    code = engine.stop()
     holder = _holder(engine)
-    engine.start("one", 3.0, 0.5, 2.5)
+    engine.start()
     assert (code, holder) == (0, "")
     agent = pair.agent
     assert agent.answer(agent.ask("AgentRollback", "back", expect=pair.new))["phase"] == "Committed"

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from support.engine import Agent, Pair, until
-from support.kube import Api
 
 from interlock.api import names
 from interlock.audit.records import Signer
+from support.engine import Agent, Pair, until
+from support.kube import Api
 
 
 def _forge(pair: Pair, **changes: Any) -> dict[str, Any]:
@@ -73,9 +73,7 @@ def test_a_forged_transition_is_ignored_and_shown(
     assert agent.transitions()[-1]["metadata"]["name"] == "one-4"
 
 
-def test_a_forged_decision_promotes_nothing_and_is_shown(
-    pair: Pair, controller: Api
-) -> None:
+def test_a_forged_decision_promotes_nothing_and_is_shown(pair: Pair, controller: Api) -> None:
     agent = pair.agent
     agent.engine.verifier.unresolved[agent.team] = {
         "reason": "SourceUnavailable",

@@ -1,9 +1,8 @@
 """The ways back, against a real API server: asked for, by itself, cut, quarantined, released."""
 
+from interlock.api import names
 from support.controller import image
 from support.engine import Engine, Pair, until
-
-from interlock.api import names
 
 
 def test_a_rollback_moves_traffic_holds_the_content_and_names_who_asked(pair: Pair) -> None:

@@ -1,10 +1,9 @@
 """Each action on the way forward, against a real API server with the controller's own rights."""
 
+from interlock.api import names
 from support.controller import image
 from support.engine import Agent, Engine, Pair, until
 from support.kube import Api
-
-from interlock.api import names
 
 
 def test_admit_makes_a_namespace_that_is_closed_on_all_sides(fresh: Agent, engine: Engine) -> None:
@@ -31,18 +30,14 @@ def test_admit_leaves_a_foreign_namespace_alone(fresh: Agent) -> None:
     assert names.ANNOTATION_OWNER not in (found["metadata"].get("annotations") or {})
 
 
-def test_an_ungranted_image_gets_no_namespace_and_no_question(
-    fresh: Agent, engine: Engine
-) -> None:
+def test_an_ungranted_image_gets_no_namespace_and_no_question(fresh: Agent, engine: Engine) -> None:
     fresh.want("a", image="registry.example/others/agent@sha256:" + "a" * 64)
     fresh.until("is refused", lambda s: s.get("gate") == "Blocked" and "grants" in s["reason"])
     assert not fresh.api.get(f"/api/v1/namespaces/{fresh.home}").ok
     assert fresh.team not in engine.verifier.asked
 
 
-def test_judging_again_on_the_same_inputs_writes_no_decision(
-    fresh: Agent, engine: Engine
-) -> None:
+def test_judging_again_on_the_same_inputs_writes_no_decision(fresh: Agent, engine: Engine) -> None:
     fresh.want("a", paused=True)
     until(fresh.decisions, bool, "a decision")
     before = [one["metadata"]["name"] for one in fresh.decisions()]
@@ -162,5 +157,3 @@ def _refuse_pods(admin: Api, namespace: str) -> None:
     for kind, body in (("ies", policy), ("ybindings", binding)):
         answer = admin.post(f"{group}/validatingadmissionpolic{kind}", body)
         assert answer.ok, answer.message
-
-

@@ -38,10 +38,10 @@ def test_a_controller_that_starts_without_the_verifier_has_the_last_good_policy(
     pair: Pair, engine: Engine
 ) -> None:
     agent = pair.agent
-    digest = _revoke_nothing(engine)
+    digest = _policy_digest(engine)
     with engine.verifier.away():
         engine.kill()
-        engine.start("one", 3.0, 0.5, 2.5)
+        engine.start()
         answer = agent.answer(agent.ask("AgentRollback", "back", expect=pair.new))
         assert answer["phase"] == "Committed"
         status = engine.api.get(f"{OURS}/governances/default").body["status"]
@@ -54,6 +54,6 @@ def test_a_controller_that_starts_without_the_verifier_has_the_last_good_policy(
         )
 
 
-def _revoke_nothing(engine: Engine) -> str:
+def _policy_digest(engine: Engine) -> str:
     status = engine.api.get(f"{OURS}/governances/default").body["status"]
     return str(status["policyDigest"])

@@ -41,12 +41,6 @@ MODEL = EXAMPLES / "press-scheduler" / "model"
 TRAINER, BUILDER, SCANNER = "trainer@line-4.example", "builder@ci.example", "scanner@sec.example"
 UPDATED = "2026-11-19T06:00:00Z"
 
-# aiohttp 3.14 deprecates what the reading side still uses.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:The 'auth' parameter is deprecated:DeprecationWarning"),
-]
-
 
 @dataclass(frozen=True)
 class Programs:

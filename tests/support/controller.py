@@ -19,9 +19,9 @@ import yaml
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from support import policies
 
 from interlock.api.config import Config
+from support import policies
 
 TEAMS = tuple(f"team-{number:03}" for number in range(400))
 """Namespaces that the quick policy grants images to."""

@@ -11,16 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from support.controller import Verifier, configuration, image, write_configuration
-from support.kube import APPLY, OURS, Api
-
 from interlock.api import names
 from interlock_sandbox.sandbox import Sandbox
+from support.controller import Verifier, configuration, image, write_configuration
+from support.kube import APPLY, OURS, Api
 
 Object = dict[str, Any]
 T = TypeVar("T")
 WAIT = 30.0
 """Seconds that anything may take; it takes one or two."""
+LEASE = (4.0, 0.5, 3.5)
+"""Lease duration, renewal and deadline in seconds: a test can wait for a take-over."""
 TESTS = Path(__file__).parents[1]
 PLACES = {
     "Pod": "/api/v1",
@@ -59,6 +60,7 @@ class Engine:
     api: Api
     """The administrator."""
     verifier: Verifier
+    lease: tuple[float, float, float] = LEASE
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @classmethod
@@ -75,14 +77,14 @@ class Engine:
         account = f"{names.SYSTEM_NAMESPACE}.{names.CONTROLLER_ACCOUNT}"
         return self.sandbox.home / f"{account}.kubeconfig"
 
-    def start(self, name: str = "one", *lease: float) -> None:
+    def start(self, name: str = "one") -> None:
         """Start a controller."""
         command = [sys.executable, "-m", "support.run_controller"]
         command += [f"--config={self.home / 'config.json'}", f"--kubeconfig={self.kubeconfig}"]
-        command += ["--lease", *map(str, lease)] if lease else []
+        command += ["--lease", *map(str, self.lease)]
         with self.log(name).open("ab") as log:
             self.running[name] = subprocess.Popen(
-                command, cwd=TESTS, stdout=log, stderr=log, env=_environment()
+                command, cwd=TESTS, stdout=log, stderr=log, env=environment()
             )
 
     def kill(self, name: str = "one") -> None:
@@ -103,10 +105,10 @@ class Engine:
         return self.home / f"{name}.log"
 
     @contextmanager
-    def acting(self, *lease: float) -> Iterator["Engine"]:
+    def acting(self) -> Iterator["Engine"]:
         """A verifier and a controller that acts, for the duration of the block."""
         with self.verifier.serving():
-            self.start("one", *lease)
+            self.start()
             try:
                 until(self.governed, bool, f"a policy in force; see {self.log()}")
                 yield self
@@ -298,5 +300,6 @@ def _status(api: Api, path: str) -> Object:
     return (answer.body.get("status") or {}) if answer.ok else {}
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """The environment in which a process imports what this one can."""
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

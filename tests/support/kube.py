@@ -5,7 +5,8 @@ import http.client
 import json
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +15,7 @@ from urllib.parse import urlencode, urlsplit
 import yaml
 
 Object = dict[str, Any]
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 OURS = "/apis/interlock.dev/v1alpha1"
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -124,6 +126,19 @@ class Api:
             else:
                 headers.append((key, value))
         return headers
+
+
+@contextmanager
+def switched_off(admin: Api, path: str) -> Iterator[None]:
+    """Takes the binding of an admission policy away for a while."""
+    binding = admin.get(path).body
+    assert admin.delete(path).ok
+    try:
+        yield
+    finally:
+        del binding["metadata"]["resourceVersion"], binding["metadata"]["uid"]
+        answer = admin.post(path.rpartition("/")[0], binding)
+        assert answer.ok, answer.message
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:

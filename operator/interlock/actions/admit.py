@@ -1,7 +1,6 @@
 """Gives an agent its namespace: closed on all sides before anything can run in it."""
 
 from interlock.actions.ports import Applied, WorkPorts
-from interlock.api import names
 from interlock.api.steps import AddFinalizer, Admit, Finalize
 from interlock.cluster import finalizer, pointer
 from interlock.cluster.cache import Key, is_owned

@@ -4,7 +4,7 @@ from typing import Any
 
 from interlock.actions.facts import build_facts, config_maps_of, since_commit, with_config_maps
 from interlock.actions.ports import Applied, InForce, WorkPorts
-from interlock.actions.records import stamp
+from interlock.actions.records import stamp, unused
 from interlock.actions.revisions import Collision, ensure_revision
 from interlock.api import digests, names
 from interlock.api.facts import MAX_FACTS_BYTES, Facts, Unresolved
@@ -107,7 +107,9 @@ async def _decide(
     same = [one for one in known if one["spec"]["purpose"] == facts.purpose.value]
     if same and same[-1]["spec"]["inputs"] == inputs:
         return
-    number = 1 + max((int(one["spec"]["number"]) for one in known), default=0)
+    last = max((int(one["spec"]["number"]) for one in known), default=0)
+    taken = ports.traffic.cache.of("GateDecision", key.home)
+    number = unused(taken, revision.name, last + 1)
     expires = min((one.expires for one in results if one.expires), default=None)
     spec: Object = {
         "agent": {"namespace": key.namespace, "name": key.name, "uid": _uid(ports, key)},

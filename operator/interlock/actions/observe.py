@@ -41,7 +41,7 @@ class Observer:
         transitions, bad_too = self._transitions(home)
         admission = (cache.get("AgentAdmission", home, names.ADMISSION_NAME) or {}).get("spec", {})
         policy = in_force.policy if in_force else None
-        verdicts = self._verdicts(home)
+        verdicts, bad_ones = self._verdicts(home)
         return Observed(
             wanted=wanted,
             namespace=_ownership(namespace, key),
@@ -70,7 +70,7 @@ class Observer:
                 for name, (when, reason, message) in memory.staged.items()
                 if now - when < STAGE_RETRY
             },
-            bad_records=(*bad, *bad_too),
+            bad_records=(*bad, *bad_too, *bad_ones),
         )
 
     def wanted(self, key: Key) -> Wanted | None:
@@ -129,14 +129,18 @@ class Observer:
                 bad.append(name)
         return tuple(sorted(found, key=lambda one: one.number)), bad
 
-    def _verdicts(self, home: str) -> dict[tuple[str, Purpose], Verdict]:
+    def _verdicts(self, home: str) -> tuple[dict[tuple[str, Purpose], Verdict], list[str]]:
         newest: dict[tuple[str, Purpose], Verdict] = {}
-        for obj in self._cache.of("GateDecision", home).values():
-            if verdict := self._parser.verdict(obj):
-                place = (verdict.revision, verdict.purpose)
-                if place not in newest or newest[place].number < verdict.number:
-                    newest[place] = verdict
-        return newest
+        bad = []
+        for name, obj in self._cache.of("GateDecision", home).items():
+            verdict = self._parser.verdict(obj)
+            if verdict is None:
+                bad.append(name)
+                continue
+            place = (verdict.revision, verdict.purpose)
+            if place not in newest or newest[place].number < verdict.number:
+                newest[place] = verdict
+        return newest, bad
 
     def _revoked(
         self, home: str, in_force: InForce | None, revisions: dict[str, Revision]

@@ -4,6 +4,8 @@ Creating `<agent>-<n>` is the lock: a second writer gets 409 and looks again. Wh
 server answers is merged into the cache at once, so that the next decision sees it.
 """
 
+import itertools
+from collections.abc import Container
 from datetime import datetime
 from typing import Any
 
@@ -24,13 +26,7 @@ def stamp(moment: datetime) -> str:
 
 async def open_record(ports: TrafficPorts, key: Key, step: MoveBack | Commit | Record) -> Object:
     """Create the signed record of a step. Raises Conflict where somebody else was first."""
-    number = 1 + max(
-        (
-            int(obj["spec"]["number"])
-            for obj in ports.cache.of("AgentTransition", key.home).values()
-        ),
-        default=0,
-    )
+    number = _next_number(ports, key)
     spec = ports.signer.sign("AgentTransition", _spec(ports, key, step, number))
     created = await ports.client.create(
         {
@@ -68,6 +64,23 @@ async def _status(ports: TrafficPorts, record: Object, fields: Object) -> None:
         "AgentTransition", meta["namespace"], meta["name"], {"status": fields}, subresource="status"
     )
     ports.cache.merge(written)
+
+
+def _next_number(ports: TrafficPorts, key: Key) -> int:
+    """Return the number after our newest record's; names that a forgery took are stepped over."""
+    known = ports.cache.of("AgentTransition", key.home)
+    specs = sorted((obj["spec"] for obj in known.values()), key=_number, reverse=True)
+    valid = (spec for spec in specs if ports.keyring.valid("AgentTransition", spec))
+    return unused(known, key.name, _number(next(valid, {})) + 1)
+
+
+def unused(known: Container[str], stem: str, number: int) -> int:
+    """Return the first number from `number` on for which no record is named `<stem>-<number>`."""
+    return next(n for n in itertools.count(number) if f"{stem}-{n}" not in known)
+
+
+def _number(spec: Object) -> int:
+    return int(spec.get("number", 0))
 
 
 def _spec(ports: TrafficPorts, key: Key, step: MoveBack | Commit | Record, number: int) -> Object:

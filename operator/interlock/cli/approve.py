@@ -26,13 +26,14 @@ from interlock.cli.sshkey import Key
 from interlock.cli.statement import Ballot, Decision, envelope, statement
 from interlock.cli.tables import printable
 from interlock.cli.usergit import Clone
+from interlock.cli.voter import role_of, voter_of
 from interlock.cluster.cache import Key as AgentKey
 from interlock.decide import view
 from interlock.evidence import approvals
 from interlock.evidence.git import credentials
 from interlock.evidence.statement import Refused as Unreadable
 from interlock.policy import Policy, queries
-from interlock.policy.model import Person, SourceGrant
+from interlock.policy.model import SourceGrant
 
 
 class Served(NamedTuple):
@@ -129,43 +130,6 @@ def approve(
         name, data = _signed(order, key)
     commit = _push(clone, config, order, name, data)
     _tell(order, name, commit, as_json=output == "json")
-
-
-def voter_of(policy: Policy, fingerprint: str, named: str) -> Person:
-    """Return whose key this is. Raises Refused with a sentence."""
-    found = queries.person_of_key(policy, fingerprint, datetime.now(UTC))
-    if found is None:
-        raise Refused(
-            f"the key {fingerprint} belongs to nobody in people.yaml now. Have security add it, "
-            "or name another with --key."
-        )
-    if named and named != found.id:
-        raise Refused(f"the key {fingerprint} is {found.id}'s, not {named}'s. Name yours: --key.")
-    return found
-
-
-def role_of(policy: Policy, agent: AgentFile, person: Person, named: str) -> str:
-    """Return the role in which a person may vote on this agent. Raises Refused."""
-    tier = queries.tier_policy(policy, agent.namespace, agent.spec.risk_tier)
-    if tier is None:
-        raise Refused(
-            f"governance does not know namespace {agent.namespace} with tier "
-            f"{agent.spec.risk_tier}. Ask security to add it."
-        )
-    asked = sorted({slot.role for slot in tier.quorum})
-    if not asked:
-        raise Refused("this tier asks for no approval, so there is nothing to approve.")
-    fitting = [role for role in asked if role in person.roles and named in ("", role)]
-    if len(fitting) == 1:
-        return fitting[0]
-    held = ", ".join(person.roles) or "none"
-    if not fitting:
-        wanted = f"the role {named}" if named else "one of them"
-        raise Refused(
-            f"approvals are open to the roles {', '.join(asked)}; {person.id} holds {held}, "
-            f"not {wanted}."
-        )
-    raise Refused(f"{person.id} holds several of the roles: name one with --role ({held}).")
 
 
 def _committed(file: Path, namespace: str) -> tuple[Clone, str, AgentFile]:

@@ -90,8 +90,13 @@ def code(results: Sequence[GateResult], facts: Facts, *, require_approval: bool)
         return exits.FAILED
     open_ones = [one for one in results if not one.outcome.lets_through]
     if said == "Waiting" and all(one.gate == change_approval.NAME for one in open_ones):
-        return exits.REFUSED if require_approval else exits.OK
+        return exits.REFUSED if require_approval and not _serves(facts) else exits.OK
     return exits.OK if said == "Allowed" and not held(facts, results) else exits.REFUSED
+
+
+def _serves(facts: Facts) -> bool:
+    """Whether this very content serves already, so that nothing would move."""
+    return facts.context.serving == facts.subject.digest
 
 
 def held(facts: Facts, results: Sequence[GateResult]) -> str:
@@ -229,7 +234,8 @@ def _as_text(agent: AgentFile, facts: Facts, results: Sequence[GateResult], rule
     ]
     if why := held(facts, results):
         lines.append(f"  held   {why}")
-    return "\n".join([*lines, "", f"{verdict(results)}. Policy {facts.policy_digest[:10]}."])
+    said = "It serves already; nothing would move" if _serves(facts) else verdict(results)
+    return "\n".join([*lines, "", f"{said}. Policy {facts.policy_digest[:10]}."])
 
 
 def _outcome(result: GateResult) -> dict[str, Any]:

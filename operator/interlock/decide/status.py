@@ -111,7 +111,7 @@ def _current(seen: Observed, now: datetime) -> Summary | None:
     if load is None or load.failing or not load.warm:
         why = load.failing if load and load.failing else "no pod of it is ready"
         return _stop(Reason.UNHEALTHY, f"what serves is unhealthy: {why}")
-    if view.baking(seen):
+    if view.open_record(seen) or view.baking(seen):
         return Summary("moving", "-", Reason.BAKING, "serving, and watched until the bake ends")
     return Summary("done", "-", Reason.SERVING)
 

@@ -267,7 +267,10 @@ class Mirror:
     async def _network(self, url: str, *args: str) -> bytes:
         limit = self._limits.fetch_seconds
         access = credentials(self._access, url)
-        code, out, err = await self._run(*args, access=access, seconds=limit)
+        try:
+            code, out, err = await self._run(*args, access=access, seconds=limit)
+        except GitUnavailable as error:
+            raise GitUnavailable(f"{url} could not be fetched: {error}") from None
         if code == 0:
             return out
         said = _said(err)

@@ -80,7 +80,7 @@ class Http:
         self, name: str, ca_file: Path | None = None, login: tuple[str, str] | None = None
     ) -> None:
         self.name = name
-        self._auth = aiohttp.BasicAuth(*login) if login else None
+        self._login = {"Authorization": aiohttp.encode_basic_auth(*login)} if login else {}
         self._tls = ssl.create_default_context(cafile=ca_file) if ca_file else True
         self._session: aiohttp.ClientSession | None = None
 
@@ -163,10 +163,9 @@ class Http:
     async def _open(
         self, url: str, headers: Mapping[str, str]
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        auth = None if "Authorization" in headers else self._auth
         try:
             async with self._opened().get(
-                url, headers=headers, auth=auth, allow_redirects=False
+                url, headers={**self._login, **headers}, allow_redirects=False
             ) as response:
                 yield response
         except TimeoutError as error:

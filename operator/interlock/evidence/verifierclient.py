@@ -57,7 +57,7 @@ class VerifierClient:
         try:
             return Findings.model_validate_json(answer)
         except ValidationError:
-            return _unavailable("answered something that is not findings; are versions mixed?")
+            return self._unavailable("answered what is not findings; are versions mixed?")
 
     async def governance(self, request: Mapping[str, Any]) -> bytes | Unresolved:
         """Return the JSON of what governance says, or why it could not be asked."""
@@ -75,21 +75,29 @@ class VerifierClient:
             async with self._opened().post(f"http://verifier{path}", data=data) as response:
                 answer = await _read(response, limit)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            return _unavailable(f"cannot be asked ({type(error).__name__})")
+            why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            return self._unavailable(f"cannot be asked: {why}")
         if answer is None:
-            return _unavailable(f"answered more than {limit} bytes")
+            return self._unavailable(f"answered more than {limit} bytes")
         if response.status == _OK:
             return answer
         try:
             return Unresolved.model_validate_json(answer)
         except ValidationError:
-            return _unavailable(f"answered {response.status} without saying why")
+            return self._unavailable(f"answered {response.status} without saying why")
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             connector = aiohttp.UnixConnector(path=str(self._socket))
             self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
         return self._session
+
+    def _unavailable(self, what: str) -> Unresolved:
+        message = (
+            f"The verifier {what} (socket {self._socket}). It is asked again; look at the verifier "
+            "container's log."
+        )
+        return Unresolved(reason=Reason.VERIFIER_UNAVAILABLE, message=message)
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
@@ -99,8 +107,3 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
         if len(body) > limit:
             return None
     return bytes(body)
-
-
-def _unavailable(what: str) -> Unresolved:
-    message = f"The verifier {what}. It is asked again; look at the verifier container's log."
-    return Unresolved(reason=Reason.VERIFIER_UNAVAILABLE, message=message)

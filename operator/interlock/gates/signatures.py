@@ -69,11 +69,15 @@ def _denied(gate: str, denied: list[Denied], what: str, unblock: str) -> GateRes
     return failed(
         gate,
         Reason.EVIDENCE_DENIED,
-        f"no bundle proves {what}; {some(f'{d.location}: {d.code}, got {d.got}' for d in denied)}",
+        f"no bundle proves {what}; {some(_reading(each) for each in denied)}",
         got=first.got,
         expected=first.expected,
         unblock=unblock,
     )
+
+
+def _reading(denied: Denied) -> str:
+    return f"{denied.location}: {denied.code}, got {denied.got}, expected {denied.expected}"
 
 
 def _who(evidence: Evidence) -> str:

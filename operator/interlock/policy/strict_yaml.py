@@ -7,7 +7,7 @@ YAML 1.2 core schema are read; timestamps, `yes` and `on` stay strings.
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import yaml
 
@@ -38,9 +38,38 @@ def load(data: bytes, *, limit: int) -> object:
         return _document(yaml.parse(text, Loader=yaml.CSafeLoader))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise StrictError(f"line {line}: this is not YAML: {error.problem}") from None
+        raise StrictError(f"line {line}: this is not YAML: {error.problem}{_begun(error)}") from None
     except yaml.YAMLError as error:
         raise StrictError(f"this is not YAML: {error}") from None
+
+
+def _begun(error: yaml.MarkedYAMLError) -> str:
+    """Say where that began which was never ended well: the line to look at first."""
+    mark = error.context_mark
+    return f" {error.context} from line {mark.line + 1} on" if error.context and mark else ""
+
+
+def line_of(data: bytes, place: Iterable[int | str]) -> int:
+    """Return the line of what lies at `place` in a document that `load` has read.
+
+    A part of `place` that is not written there ends the way: the line of what is around it.
+    """
+    node, line = yaml.compose(data.decode(), Loader=yaml.CSafeLoader), 1
+    for part in place:
+        child = next((pair for name, *pair in _children(node) if name == part), None)
+        if child is None:
+            break
+        mark, node = child
+        line = mark.start_mark.line + 1
+    return line
+
+
+def _children(node: yaml.Node | None) -> Iterator[tuple[int | str, yaml.Node, yaml.Node]]:
+    """Yield each child with its name and the node that begins it."""
+    if isinstance(node, yaml.MappingNode):
+        yield from ((key.value, key, value) for key, value in node.value)
+    if isinstance(node, yaml.SequenceNode):
+        yield from ((number, value, value) for number, value in enumerate(node.value))
 
 
 def _document(events: Iterator[yaml.Event]) -> object:

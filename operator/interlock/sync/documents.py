@@ -4,11 +4,12 @@ Only AgentDeployments and immutable ConfigMaps of the repository's own namespace
 file says is refused, never dropped in silence, and one bad file does not stop the others.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from interlock.api import names
 from interlock.api.kinds.deployment import AgentDeployment
@@ -61,28 +62,33 @@ def parse(files: Mapping[str, bytes], namespace: str, repository: str) -> Docume
                 first = found[document.key].path
                 raise Refused(f"{kind} {name} is declared in {first} already; keep one of them")
         except ValueError as error:
-            refused.append(refusal(path, error))
+            refused.append(refusal(path, error, files[path]))
         else:
             found[document.key] = document
     ordered = sorted(found.values(), key=lambda one: (one.key[0] != "ConfigMap", one.key))
     return Documents(tuple(ordered), tuple(refused))
 
 
-def refusal(path: str, error: Exception) -> RefusedFile:
-    """Return a refusal as the status shows it."""
-    return RefusedFile(path=shown(path, 500), message=shown(_sentence(error), MAX_MESSAGE))
+def refusal(path: str, error: Exception, data: bytes = b"") -> RefusedFile:
+    """Return a refusal as the status shows it, with lines where `data` is given."""
+    return RefusedFile(path=shown(path, 500), message=shown(_sentence(error, data), MAX_MESSAGE))
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: Exception, data: bytes) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     complaints = error.errors(include_url=False, include_input=False)
-    listed = "; ".join(f"{_place(one['loc'])}: {one['msg']}" for one in complaints[:5])
+    listed = "; ".join(_complaint(one, data) for one in complaints[:5])
     return listed + (f"; and {len(complaints) - 5} more" if len(complaints) > 5 else "")
 
 
-def _place(location: Iterable[int | str]) -> str:
-    return ".".join(str(part) for part in location) or "the document"
+def _complaint(one: ErrorDetails, data: bytes) -> str:
+    place = ".".join(str(part) for part in one["loc"]) or "the document"
+    line = f"line {strict_yaml.line_of(data, one['loc'])}: " if data else ""
+    if one["type"] != "extra_forbidden":
+        return f"{line}{place}: {one['msg']}"
+    above = ["agentdeployment", *(part for part in one["loc"][:-1] if isinstance(part, str))]
+    return f"{line}{place}: no such field; `kubectl explain {'.'.join(above)}` lists them"
 
 
 def _object(data: bytes, namespace: str, repository: str) -> Object:

@@ -9,7 +9,7 @@ Refused   a bad file, or a write that the API server refuses, is named in the st
           one that declares what would go.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +34,7 @@ _SUFFIXES = (".yaml", ".yml")
 _KINDS = ("AgentDeployment", "ConfigMap")
 """In the order in which they are removed: an agent before what it names."""
 _SHOWN_REFUSALS = 64
+_SHOWN_KEPT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ class Syncer:
         gone = {k: uid for k, (owner, uid) in synced.items() if owner == mine and k not in declared}
         if refused:
             first = refused[0]
-            kept = f"; {len(gone)} objects no longer declared are kept meanwhile" if gone else ""
+            kept = f"; kept meanwhile, though no good file declares it: {_listed(gone)}" if gone else ""
             return Outcome(Reason.FILE_REFUSED, f"{first.path}: {first.message}{kept}")
         if gone and not found:
             return Outcome(
@@ -173,6 +174,12 @@ async def _files(
         except GitRefused as error:
             refused.append(refusal(path, error))
     return files, refused
+
+
+def _listed(keys: Iterable[tuple[str, str]]) -> str:
+    listed = [f"{kind} {name}" for kind, name in sorted(keys)]
+    more = len(listed) - _SHOWN_KEPT
+    return ", ".join(listed[:_SHOWN_KEPT]) + (f" and {more} more" if more > 0 else "")
 
 
 async def _file(mirror: Mirror, entry: TreeEntry) -> bytes:

@@ -41,6 +41,9 @@ _ENDING_SECONDS = 20.0
 class World:
     """One running story."""
 
+    lease_duration = "2s"
+    """How long a controller that was killed keeps the next one waiting."""
+
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
         self.home = sandbox.home / "demo"
@@ -184,7 +187,7 @@ class World:
         base += ("--kubeconfig", str(kubeconfig))
         if name == "controller":
             listen = f"127.0.0.1:{self.metrics_port}"
-            return (*base, "--listen", listen, "--lease-duration", "2s")
+            return (*base, "--listen", listen, "--lease-duration", self.lease_duration)
         return (*base, "--log", str(self.audit_log)) if name == "follow" else base
 
     def _record_key(self) -> Path:

@@ -120,6 +120,14 @@ def test_approvals_of_another_predecessor_do_not_count(team: Desk, world: World)
     assert call(team, "--serving", "ab" * 32, "--require-approval") == 1
 
 
+def test_what_serves_already_needs_no_approval(
+    team: Desk, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.answer = findings(approvals=[])
+    assert call(team, "--serving", facts.CONTENT, "--require-approval") == 0
+    assert "It serves already; nothing would move." in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("said", ["nothing", "ab", "sha256:xyz"])
 def test_serving_is_none_or_a_digest(team: Desk, world: World, said: str) -> None:
     assert call(team, "--serving", said) == 2

@@ -299,6 +299,14 @@ def test_open_promotion_is_finished_or_abandoned_by_what_the_selector_says() -> 
     assert step.abandon
 
 
+def test_what_serves_is_not_called_settled_before_its_record_has_its_end() -> None:
+    world = promoted("a", "b")
+    *before, last = world.seen.transitions
+    torn = replace(last, end=None, ended=None, healthy=None)
+    world.seen = replace(world.seen, transitions=(*before, torn))
+    assert summarize(world.seen, world.now).state == "moving"
+
+
 def test_every_rule_has_a_sentence_that_says_what_it_is_for() -> None:
     assert all(rule.__doc__ for rule in RULES)
 
