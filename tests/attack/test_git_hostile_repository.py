@@ -126,7 +126,7 @@ async def test_a_repository_that_is_too_large_is_cut_off(repo: Repo, tmp_path: P
 
 async def test_a_server_that_hangs_costs_its_time_and_no_more(tmp_path: Path) -> None:
     """It accepts and never answers; git and its helpers are gone afterwards."""
-    async with _silent() as port:
+    async with asyncio.timeout(30), _silent() as port:
         slow = mirror(tmp_path / "slow.git", seconds=0.5)
         with pytest.raises(GitUnavailable, match=r"ls-remote gave no result within 0.5 s"):
             await slow.fetch(f"https://127.0.0.1:{port}/x.git", {MAIN: MAIN})
@@ -134,7 +134,7 @@ async def test_a_server_that_hangs_costs_its_time_and_no_more(tmp_path: Path) ->
 
 
 async def test_a_caller_that_gives_up_leaves_no_git_behind(tmp_path: Path) -> None:
-    async with _silent() as port:
+    async with asyncio.timeout(30), _silent() as port:
         slow = mirror(tmp_path / "slow.git")
         job = asyncio.create_task(slow.fetch(f"https://127.0.0.1:{port}/x.git", {MAIN: MAIN}))
         while not _processes_with("remote-https", f"127.0.0.1:{port}/x.git"):

@@ -208,11 +208,11 @@ def test_the_controller_opens_none_and_takes_none_over(agent: Agent) -> None:
         patch = {"metadata": {"labels": labels}}
         refused(agent.controller.patch(f"{NAMESPACES}/{agent.home}", patch), MAY_NOT)
     take = {"metadata": {"labels": namespace()["metadata"]["labels"]}}
-    refused(agent.controller.patch(f"{NAMESPACES}/default", take), MAY_NOT)
+    refused(agent.controller.patch(f"{NAMESPACES}/default", take, dryRun="All"), MAY_NOT)
     squatted = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "agent-squatted"}}
     assert agent.admin.post(NAMESPACES, squatted).code in (201, 409)
-    refused(agent.controller.patch(f"{NAMESPACES}/agent-squatted", take), MAY_NOT)
-    refused(agent.controller.delete(f"{NAMESPACES}/agent-squatted"), MAY_NOT)
+    refused(agent.controller.patch(f"{NAMESPACES}/agent-squatted", take, dryRun="All"), MAY_NOT)
+    refused(agent.controller.delete(f"{NAMESPACES}/agent-squatted", dryRun="All"), MAY_NOT)
     own = f"{NAMESPACES}/interlock-system"
     refused(agent.controller.delete(own, dryRun="All"), MAY_NOT)
 

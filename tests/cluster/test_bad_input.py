@@ -1,4 +1,4 @@
-"""Whatever one team feeds Interlock, its agent says what is wrong and where, and nobody else notices.
+"""Whatever one team feeds Interlock, its agent says what and where, and nobody else notices (I13).
 
 All processes are real. Beside each bad input a healthy neighbour serves, and gets a new content.
 """
@@ -19,6 +19,8 @@ from support.whole import BAD, GOOD, HANGING, PARTS, Object, Whole, agent, condi
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+MANY = 20
+"""Agents whose git server hangs: more than there are workers and jobs to wait for it."""
 PINNED = f"sha256:{'a' * 64}"
 
 
@@ -64,7 +66,8 @@ def whole(dead: str, html: str) -> Iterator[Whole]:
         try:
             whole.set_up()
             whole.deliver(HANGING, whole.hanging["agents"])
-            whole.apply("waits", whole.spec("waits"), team=HANGING)
+            for number in range(MANY):
+                whole.apply(f"waits-{number}", whole.spec("waits"), team=HANGING)
             yield whole
         finally:
             whole.stop()
@@ -120,7 +123,7 @@ def test_unknown_fields_are_named_with_their_line_and_nothing_of_the_file_is_app
         assert f"line {where}: spec.{field}: no such field" in refused["message"]
     assert status["reason"].startswith("agents/typo.yaml: line ")
     whole.unaffected()
-    assert whole.seen(GOOD, "typo") == {}
+    assert whole.api.get(whole.path(GOOD, "typo")).code == 404
     del whole.files["agents/typo.yaml"]
     whole.push()
     whole.delivery(GOOD, lambda s: s.get("ready") == "True")
@@ -174,7 +177,7 @@ def manifest(registry: str, repository: str, layer: bytes) -> Object:
 
 def test_a_git_server_that_hangs_is_named_by_the_syncer_and_by_the_verifier(whole: Whole) -> None:
     whole.unaffected()
-    said = stalled(whole, "waits", "SourceUnavailable", team=HANGING)
+    said = stalled(whole, "waits-0", "SourceUnavailable", team=HANGING)
     assert f"{whole.hanging['approvals']} could not be fetched" in said
     status = whole.delivery(HANGING, lambda s: s.get("ready") == "False")
     assert condition(status, "Ready")["reason"] == "FetchFailed"

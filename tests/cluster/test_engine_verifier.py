@@ -1,5 +1,6 @@
 """The verifier parses foreign bytes: away or slow, it stops promotions and nothing else."""
 
+from interlock.handlers.engine import WORK_SHARE
 from support.engine import Engine, Pair, until
 from support.kube import OURS
 
@@ -26,8 +27,8 @@ def test_a_slow_verifier_delays_nobodys_rollback(
         agent.want("a")
     until(
         lambda: engine.verifier.asked.count(pair.agent.team),
-        lambda count: count >= 16,
-        "every worker of the work lane waits",
+        lambda count: count >= WORK_SHARE,
+        "every worker that the team may have waits",
     )
     agent = pair.agent
     assert agent.answer(agent.ask("AgentRollback", "back", expect=pair.new))["phase"] == "Committed"

@@ -6,7 +6,7 @@ earlier cases. In the end every agent must look as if nobody had ever died.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -14,10 +14,10 @@ import pytest
 from interlock.audit.records import Keyring, in_place, load_keys, record_digest
 from support.controller import TEAMS
 from support.crash import Crasher, Kill
-from support.engine import Engine, Pair, pairs, until
+from support.engine import Engine, Pair, pairs, serving, until
 
 _TEAMS = iter(TEAMS)
-CHUNK = 10
+CHUNK = 12
 SETTLES = 15.0
 """Seconds in which a case whose write never comes is done by any measure."""
 
@@ -34,40 +34,51 @@ class Case:
         return f"{self.pair.agent.team}: killed {self.when} write {self.write}"
 
 
+@dataclass(frozen=True)
+class Scenario:
+    """What is asked of an agent, and how one sees that it is over."""
+
+    make: Callable[[Engine, Iterable[str]], list[Pair]]
+    begin: Callable[[Pair], None]
+    done: Callable[[Pair], bool]
+
+
 def test_a_rollout(engine: Engine, crasher: Crasher, full: bool) -> None:
     def begin(pair: Pair) -> None:
-        pair.agent.want("third")
+        pair.agent.want("next")
 
     def done(pair: Pair) -> bool:
         status = pair.agent.status()
-        served = status.get("serving") not in (pair.old, pair.new)
+        served = status.get("serving") != pair.new
         return served and status["candidate"] == "-" == status["reason"]
 
-    cases = _run(engine, crasher, begin, done, _plan(full))
+    cases = _run(engine, crasher, Scenario(serving, begin, done), _plan(full))
     for case in cases:
         agent = case.pair.agent
-        until(lambda: done(case.pair), bool, f"{case} serves the third revision")  # noqa: B023
-        third = agent.status()["serving"]
+        served = agent.status()["serving"]
         kinds = [kind for kind in agent.types() if kind != "Promotion Abandoned"]
-        assert kinds == ["Promotion Committed"] * 3, case
+        assert kinds == ["Promotion Committed"] * 2, case
         last = agent.transitions()[-1]
-        assert last["spec"]["to"] == agent.revision(third) == agent.pointer(), case
+        assert last["spec"]["to"] == agent.revision(served) == agent.pointer(), case
         _check(case, engine)
     print(f"\nrollout: {len(cases)} cases")
 
 
 def test_a_rollback(engine: Engine, crasher: Crasher, full: bool) -> None:
-    cases = _run(engine, crasher, _ask_back, _went_back, _plan(True))
+    cases = _run(engine, crasher, Scenario(pairs, _ask_back, _went_back), _plan(full))
     for case in cases:
         _check_rollback(case, engine, cut=False)
     print(f"\nrollback: {len(cases)} cases")
 
 
 def test_a_cut(engine: Engine, crasher: Crasher, full: bool) -> None:
+    if not full:
+        pytest.skip("its writes beyond a rollback's are tried with --full")
+
     def begin(pair: Pair) -> None:
         pair.agent.ask("AgentRollback", "back", expect=pair.new, cut=True)
 
-    cases = _run(engine, crasher, begin, _went_back, _plan(full))
+    cases = _run(engine, crasher, Scenario(pairs, begin, _went_back), _plan(full))
     for case in cases:
         _check_rollback(case, engine, cut=True)
     print(f"\ncut: {len(cases)} cases")
@@ -92,46 +103,42 @@ def _plan(full: bool) -> Iterator[tuple[int, str]]:
 
 
 def _run(
-    engine: Engine,
-    crasher: Crasher,
-    begin: Callable[[Pair], None],
-    done: Callable[[Pair], bool],
-    plan: Iterator[tuple[int, str]],
+    engine: Engine, crasher: Crasher, scenario: Scenario, plan: Iterator[tuple[int, str]]
 ) -> list[Case]:
     """Kill at write after write until a scenario ends before its write comes."""
-    ready: list[Pair] = []
     cases: list[Case] = []
+    ready: list[Pair] = []
     for write, when in plan:
         if not ready:
             crasher.start()
-            ready = pairs(engine, itertools.islice(_TEAMS, CHUNK))
+            ready = scenario.make(engine, itertools.islice(_TEAMS, CHUNK))
             crasher.kill()
         case = Case(ready.pop(), write, when)
         agent = case.pair.agent
         cases.append(case)
-        begin(case.pair)
+        scenario.begin(case.pair)
         crasher.start(Kill((agent.home, f"/namespaces/{agent.team}/"), write, when))
-        if not _killed(crasher, case, done):
+        if not _killed(crasher, case, scenario):
             break
     else:
         pytest.fail("the plan ended before the scenario did")
     crasher.kill()
     crasher.start()
     for case in cases:
-        until(lambda: done(case.pair), bool, f"{case} converges")  # noqa: B023
+        until(lambda pair=case.pair: scenario.done(pair), bool, f"{case} converges")
     crasher.kill()
     return cases
 
 
-def _killed(crasher: Crasher, case: Case, done: Callable[[Pair], bool]) -> bool:
+def _killed(crasher: Crasher, case: Case, scenario: Scenario) -> bool:
     """Whether the controller died at its write, and not the scenario first."""
     waited = 0.0
     while waited < SETTLES:
         if crasher.died(0.5):
             return True
         waited += 0.5
-        if done(case.pair) and not crasher.died(2.0):
-            return False
+        if scenario.done(case.pair):
+            return crasher.died(2.0)
     raise AssertionError(f"{case}: neither killed nor done in {SETTLES:.0f} s")
 
 

@@ -24,7 +24,7 @@ from interlock.handlers.controller import run
 from support.engine import TESTS, WAIT, Engine, environment
 from support.run_controller import log_plainly, options
 
-PATIENT = LeaseTimes(duration=0.3, renew=1.0, deadline=30.0)
+PATIENT = LeaseTimes(duration=0.3, renew=0.2, deadline=30.0)
 """Nobody competes here, so a dead holder is given up at once and a slow one never."""
 READS = frozenset({"GET"})
 

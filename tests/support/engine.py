@@ -274,22 +274,30 @@ class Agent:
 
 @dataclass(frozen=True)
 class Pair:
-    """An agent that went from one healthy revision to another: `new` serves, `old` is warm."""
+    """An agent that went from one healthy revision to another: `new` serves, `old` is warm.
+
+    `old` is `-` where there was none.
+    """
 
     agent: Agent
     old: str
     new: str
 
 
-def pairs(engine: Engine, teams: Iterable[str], **spec: Any) -> list[Pair]:
-    """Make pairs all at once; one takes as long as twenty."""
+def serving(engine: Engine, teams: Iterable[str]) -> list[Pair]:
+    """Make agents with one healthy revision all at once; one takes as long as twenty."""
     agents = [engine.agent(team) for team in teams]
     for agent in agents:
-        agent.want("old", **spec)
-    old = [agent.healthy() for agent in agents]
-    for agent in agents:
-        agent.want("new", **spec)
-    found = [Pair(a, was, a.healthy(was)) for a, was in zip(agents, old, strict=True)]
+        agent.want("old")
+    return [Pair(agent, "-", agent.healthy()) for agent in agents]
+
+
+def pairs(engine: Engine, teams: Iterable[str]) -> list[Pair]:
+    """Make agents with two healthy revisions all at once."""
+    first = serving(engine, teams)
+    for pair in first:
+        pair.agent.want("new")
+    found = [Pair(one.agent, one.new, one.agent.healthy(one.new)) for one in first]
     for pair in found:
         pair.agent.until("can go back", lambda status: status["rollback"] == "warm")
     return found

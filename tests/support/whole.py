@@ -10,10 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from support import policies, signed
-from support.engine import until
-from support.gitrepos import Repo
-from support.kube import APPLY, OURS, Api
 
 from interlock.api import digests, names
 from interlock.api.kinds import AgentDeploymentSpec
@@ -23,6 +19,10 @@ from interlock_sandbox.gitserver import create_repository
 from interlock_sandbox.images import push_image
 from interlock_sandbox.install import install
 from interlock_sandbox.sandbox import Sandbox
+from support import policies, signed
+from support.engine import until
+from support.gitrepos import Repo
+from support.kube import APPLY, OURS, Api
 
 Object = dict[str, Any]
 PARTS = ("kubernetes", "registry", "git")
@@ -92,8 +92,8 @@ class Whole(World):
 
     def apply(self, name: str, spec: Object, team: str = BAD) -> None:
         """The spoilt team asks for an agent without git."""
-        path = f"{OURS}/namespaces/{team}/agentdeployments/{name}"
-        answer = self.api.patch(path, agent(name, spec), APPLY, fieldManager="team", force="true")
+        body, query = agent(name, spec), {"fieldManager": "team", "force": "true"}
+        answer = self.api.patch(self.path(team, name), body, APPLY, **query)
         assert answer.ok, answer.message
 
     def push(self, **files: bytes) -> str:
@@ -141,9 +141,13 @@ class Whole(World):
             assert answer.status == 200
         assert "Traceback" not in (self.home / "controller.log").read_text()
 
+    def path(self, team: str, name: str, plural: str = "agentdeployments") -> str:
+        """The URL path of an object of a team's."""
+        return f"{OURS}/namespaces/{team}/{plural}/{name}"
+
     def seen(self, team: str, name: str, plural: str = "agentdeployments") -> Object:
         """What kubectl shows of an agent; empty before it shows anything."""
-        answer = self.api.get(f"{OURS}/namespaces/{team}/{plural}/{name}")
+        answer = self.api.get(self.path(team, name, plural))
         return (answer.body.get("status") or {}) if answer.ok else {}
 
     def until(self, team: str, name: str, fits: Callable[[Object], object]) -> Object:
@@ -181,7 +185,7 @@ class Whole(World):
             for team, repositories in sources.items()
         }
         times = {"minimumBake": "1s", "readyWithin": "20s"}
-        tiers = {"low": {"gates": []}, "medium": {"gates": ["image-signature"]}}
+        tiers: dict[str, Object] = {"low": {"gates": []}, "medium": {"gates": ["image-signature"]}}
         return policies.targets(
             namespaces={"namespaces": teams},
             tiers={"tiers": {name: tier | times for name, tier in tiers.items()}},

@@ -16,11 +16,12 @@ def grant_refusal(policy: Policy, wanted: Wanted) -> str:
 
 
 class _Case:
-    """Policy and wish, hashed by their digests, so that an unchanged question is asked once."""
+    """Policy and wish, told apart by what the gate reads, so that an unchanged question is asked once."""
 
     def __init__(self, policy: Policy, wanted: Wanted) -> None:
         self.policy, self.wanted = policy, wanted
-        self._mark = (policy.digest, policy.revocation_version, wanted.digest)
+        version = policy.revocation_version
+        self._mark = (policy.digest, version, wanted.digest, wanted.spec.replicas)
 
     def __hash__(self) -> int:
         return hash(self._mark)

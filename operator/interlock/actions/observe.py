@@ -7,12 +7,21 @@ from typing import Any
 from pydantic import ValidationError
 
 from interlock.actions.grants import grant_refusal
-from interlock.actions.parse import Parser, facts_of
+from interlock.actions.parse import Parser
 from interlock.actions.ports import InForce, Memory
 from interlock.api import digests, names
 from interlock.api.kinds import AgentDeploymentSpec
 from interlock.api.kinds.base import seconds
-from interlock.api.observed import Observed, Request, Revision, Timing, Transition, Verdict, Wanted
+from interlock.api.observed import (
+    Observed,
+    Request,
+    Revision,
+    Timing,
+    Transition,
+    Use,
+    Verdict,
+    Wanted,
+)
 from interlock.api.values import Purpose
 from interlock.cluster import pointer
 from interlock.cluster.cache import REQUESTS, Cache, Key, is_owned
@@ -147,30 +156,15 @@ class Observer:
     ) -> dict[str, str]:
         if in_force is None:
             return {}
-        signers = self._signers(home) if in_force.policy.revocations.signers else {}
+        used: dict[str, list[Use]] = {}
+        for obj in self._cache.of("GateDecision", home).values():
+            if verdict := self._parser.verdict(obj):
+                used.setdefault(verdict.revision, []).extend(verdict.signers)
         found = {}
         for name, revision in revisions.items():
-            marks = queries.digests_of(revision.spec.dump(), revision.digest)
-            used = signers.get(name, [])
-            if why := queries.revocation(in_force.policy, marks, used):
+            if why := queries.revocation(in_force.policy, revision.marks, used.get(name, [])):
                 found[name] = why
         return found
-
-    def _signers(self, home: str) -> dict[str, list[tuple[str, str, datetime]]]:
-        """Return, by revision, the signers on whose word a decision rested."""
-        used: dict[str, list[tuple[str, str, datetime]]] = {}
-        for obj in self._cache.of("GateDecision", home).values():
-            verdict = self._parser.verdict(obj)
-            if verdict is None:
-                continue
-            counted = {mark for one in obj["spec"]["outcomes"] for mark in one.get("evidence", [])}
-            for one in facts_of(obj["spec"]["facts"]).get("evidence", []):
-                if one["bundle"] in counted:
-                    at = datetime.fromisoformat(one["at"])
-                    used.setdefault(verdict.revision, []).append(
-                        (one["identity"], one["issuer"], at)
-                    )
-        return used
 
 
 def _ownership(namespace: Object | None, key: Key) -> Any:

@@ -15,9 +15,10 @@ from pydantic import ValidationError
 from interlock.api import digests
 from interlock.api.kinds import AgentDeploymentSpec
 from interlock.api.kinds.records import AgentTransitionSpec, GateDecisionSpec
-from interlock.api.observed import Revision, Transition, Verdict
+from interlock.api.observed import Revision, Transition, Use, Verdict
 from interlock.api.values import Outcome, Purpose
 from interlock.audit.records import Keyring, in_place, record_digest
+from interlock.policy import queries
 
 Object = dict[str, Any]
 T = TypeVar("T")
@@ -78,6 +79,7 @@ class Parser:
             behaviour=digests.behaviour(dumped),
             spec=parsed,
             created=datetime.fromisoformat(obj["metadata"]["creationTimestamp"]),
+            marks=queries.digests_of(dumped, spec["digest"]),
         )
 
     def _verdict(self, obj: Object) -> Verdict | None:
@@ -97,7 +99,8 @@ class Parser:
             inputs=spec.inputs,
             gate=first.gate if first else "",
             message=first.message if first else "",
-            nonces=counted_nonces(spec),
+            nonces=_nonces(spec),
+            signers=_signers(spec),
         )
 
     def _transition(self, obj: Object) -> Transition | None:
@@ -131,16 +134,23 @@ class Parser:
         )
 
 
-def counted_nonces(spec: GateDecisionSpec) -> tuple[str, ...]:
+def _nonces(spec: GateDecisionSpec) -> tuple[str, ...]:
     """Return the nonces of the approvals on which the change-approval gate's answer rests."""
-    counted = {
-        envelope
-        for one in spec.outcomes
-        if one.gate == "change-approval"
-        for envelope in one.evidence
-    }
+    gate = [one for one in spec.outcomes if one.gate == "change-approval"]
+    counted = {envelope for one in gate for envelope in one.evidence}
     approvals = facts_of(spec.facts).get("approvals", [])
     return tuple(sorted(one["nonce"] for one in approvals if one["envelope"] in counted))
+
+
+def _signers(spec: GateDecisionSpec) -> tuple[Use, ...]:
+    """Return who signed the evidence on which the gates' answers rest."""
+    counted = {bundle for one in spec.outcomes for bundle in one.evidence}
+    evidence = facts_of(spec.facts).get("evidence", [])
+    return tuple(
+        (one["identity"], one["issuer"], datetime.fromisoformat(one["at"]))
+        for one in evidence
+        if one["bundle"] in counted
+    )
 
 
 @lru_cache(maxsize=512)

@@ -14,6 +14,8 @@ from interlock.api.values import Purpose
 
 Cause = Literal["", "failed", "revoked", "requested"]
 TransitionType = Literal["Promotion", "Rollback", "Quarantine", "Restore", "FailedStage", "Release"]
+Use = tuple[str, str, datetime]
+"""A signer at work: identity, issuer, and when the signature was made."""
 Ending = Literal["Committed", "Abandoned", "Failed"]
 
 
@@ -42,6 +44,8 @@ class Revision:
     behaviour: str
     spec: AgentDeploymentSpec
     created: datetime
+    marks: frozenset[str] = frozenset()
+    """All digests by which it can be revoked, as 64 hex digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class Verdict:
     message: str = ""
     nonces: tuple[str, ...] = ()
     """Nonces of the approvals that counted."""
+    signers: tuple[Use, ...] = ()
+    """On whose word it rests: identity, issuer, and when they signed."""
 
 
 @dataclass(frozen=True, slots=True)

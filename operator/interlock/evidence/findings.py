@@ -7,6 +7,7 @@ notices.
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -31,6 +32,8 @@ from interlock.policy.model import NamespacePolicy, SourceGrant
 from interlock.policy.parse import PolicyError, parse
 
 MAX_JOBS = 8
+MAX_JOBS_OF_ONE = 3
+"""Jobs of one namespace at a time: sources that hang hold up those who named them."""
 MAX_FINDINGS_BYTES = facts.MAX_FACTS_BYTES - 64 * 1024
 """Leaves room in the facts for the subject and its context."""
 
@@ -48,6 +51,7 @@ class Gatherer:
         self._seconds = seconds
         self._world = World(config)
         self._jobs = asyncio.Semaphore(MAX_JOBS)
+        self._jobs_of: dict[str, asyncio.Semaphore] = defaultdict(_few)
         self._mirrors: dict[str, tuple[Mirror, asyncio.Lock]] = {}
         self._verifier: tuple[str, SigstoreVerifier] | None = None
 
@@ -59,7 +63,11 @@ class Gatherer:
         """Return what the world says, or why it could not be asked. Never raises."""
         agent = f"{request.namespace}/{request.name}"
         try:
-            async with asyncio.timeout(self._seconds), self._jobs:
+            async with (
+                asyncio.timeout(self._seconds),
+                self._jobs_of[request.namespace],
+                self._jobs,
+            ):
                 return _bounded(await self._gather(request))
         except SourceError as error:
             return error.unresolved()
@@ -165,6 +173,10 @@ class Gatherer:
             except ValueError as error:
                 raise SourceRefused(f"Governance: {error}. Sign a good one.") from error
         return self._verifier[1]
+
+
+def _few() -> asyncio.Semaphore:
+    return asyncio.Semaphore(MAX_JOBS_OF_ONE)
 
 
 def _bounded(findings: Findings) -> Findings:

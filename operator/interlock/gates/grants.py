@@ -42,7 +42,8 @@ def evaluate(facts: Facts, policy: Policy) -> GateResult:
             expected="an entry in namespaces.yaml",
             unblock=f"ask security to add {subject.namespace} to namespaces.yaml",
         )
-    return _tier(subject.spec, known, subject.namespace) or _wishes(subject.spec, known)
+    bounds = _tier(subject.spec, known, subject.namespace) or _replicas(subject.spec, known)
+    return bounds or _wishes(subject.spec, known)
 
 
 def _tier(spec: dict[str, Any], known: NamespacePolicy, namespace: str) -> GateResult | None:
@@ -56,6 +57,20 @@ def _tier(spec: dict[str, Any], known: NamespacePolicy, namespace: str) -> GateR
         got=f"riskTier {wanted or 'none'}",
         expected=f"riskTier {known.minimum_tier} or above",
         unblock=f"set spec.riskTier to {known.minimum_tier} or above",
+    )
+
+
+def _replicas(spec: dict[str, Any], known: NamespacePolicy) -> GateResult | None:
+    wanted = int(spec.get("replicas", 1))
+    if wanted <= known.max_replicas:
+        return None
+    return failed(
+        NAME,
+        Reason.NOT_GRANTED,
+        f"{wanted} replicas are more than the {known.max_replicas} that the namespace may have",
+        got=f"replicas {wanted}",
+        expected=f"at most {known.max_replicas}",
+        unblock=f"set spec.replicas to {known.max_replicas} or less",
     )
 
 

@@ -1,7 +1,8 @@
 """What people approved is written in the file: every reference is pinned, and the pins are true.
 
 A tag, an alias or a registry's answer may change after the approval; a digest cannot. Where people
-must approve, an unpinned reference is refused; elsewhere the controller pins what it found.
+must approve, an unpinned reference is refused here; elsewhere what cannot be mounted by digest is
+refused when it is rendered.
 """
 
 from collections.abc import Iterator

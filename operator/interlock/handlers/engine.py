@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 _TRAFFIC: tuple[type, ...] = get_args(TrafficStep)
 TRAFFIC_WORKERS = 32
 WORK_WORKERS = 16
+WORK_SHARE = 6
+"""Workers of the work lane that one team's agents may have: they wait for the team's sources."""
 
 
 class Engine:
@@ -32,7 +34,7 @@ class Engine:
     def __init__(self, ports: WorkPorts, observer: Observer) -> None:
         self._ports, self._observer = ports, observer
         self.traffic = Lane("traffic", TRAFFIC_WORKERS, Backoff(0.02, 2.0), self._move)
-        self.work = Lane("work", WORK_WORKERS, Backoff(0.2, 30.0), self._work)
+        self.work = Lane("work", WORK_WORKERS, Backoff(0.2, 30.0), self._work, WORK_SHARE)
 
     def enqueue(self, key: Key) -> None:
         """Something about an agent changed."""

@@ -1,11 +1,13 @@
 """A queue of agents that need a look: level-based, coalescing, bounded, with back-off.
 
 An agent is looked at by one worker of a lane at a time; whatever happens meanwhile leads to one
-more look. An error delays that agent alone.
+more look. An error delays that agent alone. Teams take turns, and none has more workers than its
+share: a team whose sources hang waits for them by itself.
 """
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -26,11 +28,20 @@ class Lane:
     """One lane with its workers."""
 
     def __init__(
-        self, name: str, workers: int, backoff: Backoff, look: Callable[[Key], Awaitable[None]]
+        self,
+        name: str,
+        workers: int,
+        backoff: Backoff,
+        look: Callable[[Key], Awaitable[None]],
+        share: int | None = None,
     ) -> None:
+        """`share` is how many workers one team's agents may have at a time; None for all."""
         self._name, self._workers, self._backoff, self._look = name, workers, backoff, look
-        self._due: dict[Key, None] = {}
+        self._share = share or workers
+        self._due: dict[str, dict[Key, None]] = {}
+        """What waits, by team; whose turn it is comes first."""
         self._busy: set[Key] = set()
+        self._working: Counter[str] = Counter()
         self._again: set[Key] = set()
         self._failures: dict[Key, int] = {}
         self._timers: dict[Key, asyncio.TimerHandle] = {}
@@ -39,14 +50,14 @@ class Lane:
     @property
     def depth(self) -> int:
         """How many agents wait for a look."""
-        return len(self._due)
+        return sum(map(len, self._due.values()))
 
     def add(self, key: Key) -> None:
         """Ask for a look at an agent; asking twice is one look."""
         if key in self._busy:
             self._again.add(key)
             return
-        self._due[key] = None
+        self._due.setdefault(key.namespace, {})[key] = None
         self._wake.set()
 
     def add_later(self, key: Key, delay: float) -> None:
@@ -71,19 +82,38 @@ class Lane:
 
     async def _work(self) -> None:
         while True:
-            while not self._due:
+            while (key := self._take()) is None:
                 self._wake.clear()
                 await self._wake.wait()
-            key = next(iter(self._due))
-            del self._due[key]
             self._busy.add(key)
+            self._working[key.namespace] += 1
             try:
                 await self._once(key)
             finally:
-                self._busy.discard(key)
-                if key in self._again:
-                    self._again.discard(key)
-                    self.add(key)
+                self._done(key)
+
+    def _take(self) -> Key | None:
+        """Take out the next agent of the next team that has not its whole share of workers."""
+        team = next((one for one in self._due if self._working[one] < self._share), None)
+        if team is None:
+            return None
+        due = self._due.pop(team)
+        key = next(iter(due))
+        del due[key]
+        if due:
+            self._due[team] = due
+        return key
+
+    def _done(self, key: Key) -> None:
+        self._busy.discard(key)
+        self._working[key.namespace] -= 1
+        if not self._working[key.namespace]:
+            del self._working[key.namespace]
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
+        if self._due:
+            self._wake.set()
 
     async def _once(self, key: Key) -> None:
         try:

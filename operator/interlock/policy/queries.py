@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from interlock.api import digests
 from interlock.api.facts import Evidence, Involved
 from interlock.api.kinds.deployment import Tier
+from interlock.api.observed import Use
 from interlock.policy.model import (
     ROLE_OF,
     Person,
@@ -30,9 +31,6 @@ TIERS: tuple[Tier, ...] = get_args(Tier)
 """Risk tiers, the least first."""
 _PREFIX = "sha256:"
 _ESCAPES = frozenset("%\\")
-
-Use = tuple[str, str, datetime]
-"""A signer at work: identity, issuer, and when the signature was made."""
 
 
 def tier_rank(tier: str) -> int:

@@ -38,15 +38,19 @@ def load(data: bytes, *, limit: int) -> object:
         return _document(yaml.parse(text, Loader=yaml.CSafeLoader))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise StrictError(f"line {line}: this is not YAML: {error.problem}{_begun(error)}") from None
+        raise StrictError(
+            f"line {line}: this is not YAML: {error.problem}{_begun(error)}"
+        ) from None
     except yaml.YAMLError as error:
         raise StrictError(f"this is not YAML: {error}") from None
 
 
 def _begun(error: yaml.MarkedYAMLError) -> str:
-    """Say where that began which was never ended well: the line to look at first."""
-    mark = error.context_mark
-    return f" {error.context} from line {mark.line + 1} on" if error.context and mark else ""
+    """Say in which line that began which does not go on well; it may be the one to mend."""
+    begun, met = error.context_mark, error.problem_mark
+    if begun is None or met is None or begun.line == met.line:
+        return ""
+    return f" {error.context} from line {begun.line + 1} on"
 
 
 def line_of(data: bytes, place: Iterable[int | str]) -> int:

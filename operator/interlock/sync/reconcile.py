@@ -132,7 +132,7 @@ class Syncer:
         gone = {k: uid for k, (owner, uid) in synced.items() if owner == mine and k not in declared}
         if refused:
             first = refused[0]
-            kept = f"; kept meanwhile, though no good file declares it: {_listed(gone)}" if gone else ""
+            kept = f"; kept, though no good file declares it: {_listed(gone)}" if gone else ""
             return Outcome(Reason.FILE_REFUSED, f"{first.path}: {first.message}{kept}")
         if gone and not found:
             return Outcome(

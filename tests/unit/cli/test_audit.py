@@ -121,6 +121,22 @@ async def test_a_round_takes_up_what_changed_and_nothing_twice(log: Path) -> Non
     chain.close()
 
 
+async def test_what_did_not_change_is_not_looked_at_again() -> None:
+    """Twice a second, with thousands of records, checking each signature would cost a core."""
+    offered: list[str] = []
+
+    class Counting(Follower):
+        async def catch_up(self, objects: Any) -> int:
+            offered.extend(obj["metadata"]["name"] for _, obj in objects)
+            return 0
+
+    follower, cluster = Counting.__new__(Counting), Cluster(record(1))
+    seen = await follow._round(follower, cluster, set())  # type: ignore[arg-type]
+    cluster.objects = (record(1), record(2), record(1, version=7))
+    await follow._round(follower, cluster, seen)  # type: ignore[arg-type]
+    assert offered == ["press-1", "press-2", "press-1"]
+
+
 async def test_a_cluster_that_is_away_costs_a_round(
     log: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -160,6 +160,15 @@ def test_a_registry_that_is_away_is_exit_3(
     assert "mlflow.example cannot be reached" in capsys.readouterr().err
 
 
+def test_a_file_goes_to_one_namespace(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.pin("--namespace", "line-5") == 2
+    assert "metadata.namespace is 'line-4', --namespace is 'line-5'" in capsys.readouterr().err
+    bench.file.write_text(bench.file.read_text().replace("  namespace: line-4\n", ""))
+    assert bench.pin() == 2
+    assert "metadata.namespace is missing" in capsys.readouterr().err
+    assert bench.pin("--namespace", "line-5") == 0
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from interlock.api.config import Config
 from interlock.api.facts import Findings, Unresolved
 from interlock.evidence import findings, resolve
 from interlock.evidence.findings import Gatherer
+from interlock.evidence.wire import FindingsRequest
 from support import plant, policies
 from support.plant import Plant
 
@@ -86,3 +88,26 @@ async def test_a_job_has_its_time_and_no_more(good: Plant, monkeypatch: pytest.M
     answer = await unresolved(good)
     assert answer.reason == "SourceUnavailable"
     assert "was not gathered within" in answer.message
+
+
+async def test_a_namespace_whose_sources_hang_leaves_room_for_the_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    async def gather(_: Gatherer, request: FindingsRequest) -> Findings:
+        asked.append(request.namespace)
+        if request.namespace == "hangs":
+            await asyncio.Event().wait()
+        return Findings()
+
+    monkeypatch.setattr(Gatherer, "_gather", gather)
+    gatherer = Gatherer(Config(state_dir=tmp_path))
+    request = FindingsRequest(namespace="hangs", name="a", spec={}, targets={})
+    waiting = [asyncio.create_task(gatherer.findings(request)) for _ in range(20)]
+    other = asyncio.create_task(gatherer.findings(request.model_copy(update={"namespace": "b"})))
+    assert await other == Findings()
+    assert asked.count("hangs") == findings.MAX_JOBS_OF_ONE
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)

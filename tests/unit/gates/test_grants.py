@@ -42,6 +42,13 @@ def test_what_was_not_granted_is_named(changes: dict[str, Any], named: str) -> N
     assert named in result.unblock[0]
 
 
+def test_more_replicas_than_the_namespace_may_have_are_not_granted() -> None:
+    assert judged(replicas=10).outcome is Outcome.PASS
+    refused = judged(replicas=11)
+    assert refused.outcome is Outcome.FAIL
+    assert "11 replicas are more than the 10" in refused.message
+
+
 def test_a_model_of_another_registry_is_another_model() -> None:
     assert judged(model={"registry": "lab", "name": "press-x"}).outcome is Outcome.FAIL
 

@@ -120,3 +120,27 @@ def test_json_means_the_same_in_both(value: object) -> None:
     data = json.dumps(value).encode()
     assert strict_json.load(data, limit=LIMIT) == value
     assert strict_yaml.load(data, limit=LIMIT) == value
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        ((), 1),
+        (("a",), 1),
+        (("b", "c"), 3),
+        (("b", "d", 1), 6),
+        (("b", "d", 1, "e"), 7),
+        (("b", "missing", "e"), 2),
+        (("b", "d", 9), 4),
+    ],
+)
+def test_the_line_of_a_place_is_where_it_is_written(
+    place: tuple[int | str, ...], line: int
+) -> None:
+    text = b"a: 1\nb:\n  c: 2\n  d:\n  - x: 1\n  - f: 0\n    e: 2\n"
+    assert strict_yaml.line_of(text, place) == line
+
+
+def test_what_never_ends_is_said_with_the_line_where_it_began() -> None:
+    with pytest.raises(StrictError, match=r"^line 4: this is not YAML: .* from line 2 on$"):
+        strict_yaml.load(b"a: 1\nb: [x,\n  y\n", limit=LIMIT)

@@ -100,6 +100,16 @@ def test_what_is_refused_says_why(value: object, said: str) -> None:
     assert said in refusal(value)
 
 
+def test_a_field_that_is_not_there_is_said_with_its_line_and_where_to_look() -> None:
+    good = yaml.safe_dump(agent(), sort_keys=False)
+    line = good.count("\n") + 1
+    said = refusal(f"{good}  rollout:\n    brake: 'on'\n".encode())
+    assert said == (
+        f"line {line + 1}: spec.rollout.brake: no such field; "
+        "`kubectl explain agentdeployment.spec.rollout` lists them"
+    )
+
+
 def test_a_namespace_that_is_its_own_may_be_written_out() -> None:
     assert read(a=agent(metadata={"name": "a", "namespace": "line-4"})).found
 
