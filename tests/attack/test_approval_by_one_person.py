@@ -1,4 +1,4 @@
-"""One human being must not fill two seats, by whatever number of signatures, keys or roles."""
+"""One human being must not fill two seats, by any number of keys or roles (I6)."""
 
 from interlock.api.facts import Approval
 from interlock.api.values import GateResult, Outcome

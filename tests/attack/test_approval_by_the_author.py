@@ -1,4 +1,4 @@
-"""Nobody approves their own work, under whatever name their hands are on it."""
+"""Nobody approves their own work, under whatever name their hands are on it (I6)."""
 
 import pytest
 

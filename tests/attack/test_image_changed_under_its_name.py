@@ -1,4 +1,4 @@
-"""Whoever may push, or runs the registry, shows another image under the name that was approved.
+"""Whoever may push, or runs the registry, shows another image under an approved name (I4).
 
 Tags moved between check and use: CVE-2022-47633, CVE-2023-33959.
 """

@@ -1,4 +1,4 @@
-"""Records that Interlock did not sign are no records, wherever and however they come.
+"""Records that Interlock did not sign are no records, wherever and however they come (I8).
 
 The API server refuses them to everyone but the controller's account, so they are made here with
 that account's own token, as somebody would who stole it.

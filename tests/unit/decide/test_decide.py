@@ -233,6 +233,18 @@ def test_i14_an_autonomous_agent_is_never_run_beside_its_successor() -> None:
     assert "autonomous" in summarize(world.seen, world.now).message
 
 
+def test_i9_ready_pods_promote_nothing_that_the_gates_refuse() -> None:
+    world = promoted("a")
+    before = world.pointer
+    world.want(spec_of("b"))
+    while not isinstance(world.step(), steps.Stage):
+        pass
+    world.blocked.add("b")
+    world.seen = replace(world.seen, policy="newer")
+    world.settle()
+    assert world.pointer == before, "its pods say that they are ready; that is not enough"
+
+
 def test_stale_policy_promotes_nothing() -> None:
     world = promoted("a")
     before = world.pointer

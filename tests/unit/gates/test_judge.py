@@ -68,6 +68,26 @@ def test_a_gate_that_raises_is_an_error_and_the_others_still_answer(
     assert gates.verdict(results) == "Error"
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"evidence": []},
+        {"pins": []},
+        {"approvals": []},
+        {"change": None},
+        {"subject": subject(image="other.example/a/b@sha256:" + "0" * 64)},
+        {"subject": subject(riskTier="low")},
+        {"subject": subject(replicas=99)},
+    ],
+)
+def test_i11_every_no_says_what_was_got_expected_and_what_turns_it(broken: dict[str, Any]) -> None:
+    results = gates.judge(good_facts(**broken), good_policy())
+    refused = [result for result in results if not result.outcome.lets_through]
+    assert refused
+    for result in refused:
+        assert all((result.message, result.got, result.expected, result.unblock)), result
+
+
 def answers(*outcomes: Outcome) -> list[GateResult]:
     return [GateResult("g", outcome, Reason.PASSED, "") for outcome in outcomes]
 
