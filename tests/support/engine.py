@@ -192,11 +192,12 @@ class Agent:
         self.want(mark, repository, **spec)
         return self.healthy(before)
 
-    def healthy(self, before: str = "-") -> str:
+    def healthy(self, before: str = "-", seconds: float = WAIT) -> str:
         """Wait until something else than `before` served healthy; return its short digest."""
         status = self.until(
             f"serves healthy, and not {before}",
             lambda s: s.get("serving", "-") != before and s["candidate"] == "-" == s["reason"],
+            seconds,
         )
         return str(status["serving"])
 
@@ -284,20 +285,20 @@ class Pair:
     new: str
 
 
-def serving(engine: Engine, teams: Iterable[str]) -> list[Pair]:
+def serving(engine: Engine, teams: Iterable[str], seconds: float = WAIT) -> list[Pair]:
     """Make agents with one healthy revision all at once; one takes as long as twenty."""
     agents = [engine.agent(team) for team in teams]
     for agent in agents:
         agent.want("old")
-    return [Pair(agent, "-", agent.healthy()) for agent in agents]
+    return [Pair(agent, "-", agent.healthy("-", seconds)) for agent in agents]
 
 
-def pairs(engine: Engine, teams: Iterable[str]) -> list[Pair]:
+def pairs(engine: Engine, teams: Iterable[str], seconds: float = WAIT) -> list[Pair]:
     """Make agents with two healthy revisions all at once."""
-    first = serving(engine, teams)
+    first = serving(engine, teams, seconds)
     for pair in first:
         pair.agent.want("new")
-    found = [Pair(one.agent, one.new, one.agent.healthy(one.new)) for one in first]
+    found = [Pair(one.agent, one.new, one.agent.healthy(one.new, seconds)) for one in first]
     for pair in found:
         pair.agent.until("can go back", lambda status: status["rollback"] == "warm")
     return found
