@@ -16,7 +16,7 @@ def grant_refusal(policy: Policy, wanted: Wanted) -> str:
 
 
 class _Case:
-    """Policy and wish, told apart by what the gate reads, so that an unchanged question is asked once."""
+    """Policy and wish, told apart by what the gate reads: the same question is asked once."""
 
     def __init__(self, policy: Policy, wanted: Wanted) -> None:
         self.policy, self.wanted = policy, wanted
