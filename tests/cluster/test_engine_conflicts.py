@@ -1,7 +1,24 @@
-"""Somebody else moved first: 409 and 422 are answered by looking again, never by overwriting."""
+"""Somebody else moved first: 409 and 422 are answered by looking again, never by overwriting.
 
+Races are not waited for: the controller is stopped, and one action runs here with the
+controller's rights and a cache that is older than the cluster.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from interlock.actions.commit import commit
+from interlock.actions.ports import TrafficPorts
 from interlock.api import names
-from support.engine import Pair, until
+from interlock.api.steps import Commit
+from interlock.audit.records import load_keys
+from interlock.cluster.cache import Cache, Key
+from interlock.cluster.client import Client, Conflict
+from support.controller import configuration
+from support.engine import Engine, Pair, until
 from support.kube import JSON_PATCH, Api
 
 
@@ -20,25 +37,88 @@ def test_a_selector_that_no_record_explains_is_left_alone_and_shown(
     assert agent.types() == ["Promotion Committed"] * 2
 
 
-def test_a_promotion_is_abandoned_when_the_service_changed_meanwhile(
-    pair: Pair, controller: Api
+@pytest.fixture
+def alone(engine: Engine) -> Iterator[None]:
+    """No controller acts meanwhile."""
+    engine.stop()
+    yield
+    engine.start()
+
+
+@pytest.fixture
+async def ports(engine: Engine, pair: Pair, alone: None) -> AsyncIterator[TrafficPorts]:
+    """What a traffic action gets, with a cache filled now."""
+    client, records = await Client.connect(engine.kubeconfig), configuration(engine.home).records
+    assert records
+    cache = Cache()
+    for kind in ("Service", "AgentTransition", "Deployment", "AgentDeployment", "AgentAdmission"):
+        for obj in await client.list(kind):
+            cache.merge(obj)
+    yield TrafficPorts(client, cache, *load_keys(records), lambda: datetime.now(UTC))
+    await client.close()
+
+
+def _back_and_forth(pair: Pair) -> Commit:
+    """A promotion from what serves to what is warm."""
+    agent = pair.agent
+    return Commit(
+        origin=agent.revision(pair.new),
+        to=agent.revision(pair.old),
+        digest="",
+        behaviour="",
+        decision="",
+        nonces=(),
+    )
+
+
+async def test_a_promotion_is_abandoned_when_the_service_changed_meanwhile(
+    pair: Pair, controller: Api, ports: TrafficPorts
 ) -> None:
     agent = pair.agent
-    place = agent.place("Service", names.POINTER_SERVICE)
-    agent.want("c")
-    version = 0
-    # Touch the Service without moving it until one touch falls between look and patch.
-    while len(agent.transitions()) < 3:
-        version += 1
-        note = {"metadata": {"annotations": {"test.example/touch": str(version)}}}
-        assert controller.patch(place, note).ok
-    agent.healthy(pair.new)
-    kinds = agent.types()
-    assert kinds[-1] == "Promotion Committed"
-    assert set(kinds[2:-1]) <= {"Promotion Abandoned"}
+    touch = {"metadata": {"annotations": {"test.example/touch": "1"}}}
+    assert controller.patch(agent.place("Service", names.POINTER_SERVICE), touch).ok
+
+    applied = await commit(_back_and_forth(pair), Key(agent.team, agent.name), ports)
+    assert "abandoned" in applied.message
+    assert agent.types()[-1] == "Promotion Abandoned"
+    assert agent.pointer() == agent.revision(pair.new)
 
 
-def test_a_taken_record_name_is_looked_at_again(pair: Pair, controller: Api) -> None:
+async def test_a_promotion_to_what_is_not_admitted_is_refused_and_abandoned(
+    pair: Pair, ports: TrafficPorts
+) -> None:
+    agent = pair.agent
+    step = replace(_back_and_forth(pair), to=agent.revision("0" * 10))
+    await commit(step, Key(agent.team, agent.name), ports)
+    assert agent.types()[-1] == "Promotion Abandoned"
+    assert agent.pointer() == agent.revision(pair.new)
+
+
+async def test_a_promotion_to_what_is_being_retired_is_undone(
+    pair: Pair, ports: TrafficPorts
+) -> None:
+    agent = pair.agent
+    mark = {"metadata": {"annotations": {names.ANNOTATION_RETIRING: "true"}}}
+    assert agent.api.patch(agent.place("Deployment", agent.revision(pair.old)), mark).ok
+
+    applied = await commit(_back_and_forth(pair), Key(agent.team, agent.name), ports)
+    assert "undone" in applied.message
+    assert agent.types()[-1] == "Promotion Abandoned"
+    assert agent.pointer() == agent.revision(pair.new)
+
+
+async def test_a_record_name_that_is_taken_stops_before_anything_moves(
+    pair: Pair, ports: TrafficPorts
+) -> None:
+    agent = pair.agent
+    ports.cache.remove(agent.transitions()[-1] | {"kind": "AgentTransition"})
+    with pytest.raises(Conflict):
+        await commit(_back_and_forth(pair), Key(agent.team, agent.name), ports)
+    assert agent.types() == ["Promotion Committed"] * 2
+    assert agent.pointer() == agent.revision(pair.new)
+
+
+def test_two_requests_at_once_are_one_rollback(pair: Pair, controller: Api) -> None:
     agent = pair.agent
     request = agent.ask("AgentRollback", "back", expect=pair.new)
     again = agent.ask("AgentRollback", "second", expect=pair.new)
