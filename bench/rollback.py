@@ -163,11 +163,13 @@ def say(text: str) -> None:
 
 
 def machine() -> str:
-    """What it ran on."""
+    """What it ran on, and how busy that was."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(":")[2].strip() for line in lines if "model name" in line), "")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{model or platform.machine()}, {os.cpu_count()} CPUs, {memory:.0f} GiB"
+    load = os.getloadavg()[0]
+    name = model or platform.machine()
+    return f"{name}, {os.cpu_count()} CPUs, {memory:.0f} GiB, load {load:.1f}"
 
 
 def versions() -> dict[str, str]:
@@ -181,8 +183,7 @@ def _since(started: float) -> str:
 
 
 def _table(rows: Sequence[Row]) -> None:
-    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
-    print(f"{MEASURE}\n{machine()}; load {load}\npolicy: {POLICY}\n")
+    print(f"{MEASURE}\n{machine()}\npolicy: {POLICY}\n")
     print(f"{'agents':>8}{'runs':>8}{'p50 ms':>10}{'p99 ms':>10}{'max ms':>10}")
     for row in rows:
         shown = row.as_json()

@@ -14,7 +14,7 @@ import yaml
 
 from interlock_sandbox.images import push_blob, push_manifest
 from interlock_sandbox.sandbox import Sandbox
-from support.whole import BAD, GOOD, HANGING, PARTS, Object, Whole, agent, condition
+from support.whole import BAD, GOOD, HANGING, NEIGHBOUR, PARTS, Object, Whole, agent, condition
 
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -186,17 +186,16 @@ def test_a_git_server_that_hangs_is_named_by_the_syncer_and_by_the_verifier(whol
 
 
 def test_a_killed_verifier_is_said_stops_no_way_back_and_is_asked_again(whole: Whole) -> None:
-    old = whole.roll_out("rolled")
-    new = whole.roll_out("rolled")
-    whole.until(GOOD, "rolled", lambda s: s["rollback"] == "warm" and s["reason"] == "-")
+    old, new = whole.seen(GOOD, NEIGHBOUR)["serving"], whole.roll_out()
+    whole.until(GOOD, NEIGHBOUR, lambda s: s["rollback"] == "warm" and s["reason"] == "-")
     whole.kill("verifier")
     socket = whole.home / "verifier.sock"
     whole.apply("unheard", whole.spec("unheard"))
     said = stalled(whole, "unheard", "VerifierUnavailable")
     assert f"The verifier cannot be asked: Connection refused (socket {socket})" in said
-    whole.roll_back("rolled", new)
-    whole.until(GOOD, "rolled", lambda s: s["serving"] == old and s["ready"] == "True")
-    assert whole.seen(GOOD, "neighbour")["ready"] == "True"
+    whole.roll_back(NEIGHBOUR, new)
+    whole.until(GOOD, NEIGHBOUR, lambda s: s["serving"] == old and s["ready"] == "True")
+    whole.alive()
     whole.start("verifier")
     whole.until(BAD, "unheard", lambda s: s["ready"] == "True" and s["reason"] == "-")
     whole.unaffected()

@@ -22,6 +22,9 @@ class Place:
         body = namespace_objects("crds", "records", "uid")[0]
         assert controller.post(agents.collection(body), body).ok
         self.home = body["metadata"]["name"]
+        self.team = "crd-documents"
+        team = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.team}}
+        assert admin.post("/api/v1/namespaces", team).ok
 
     def of(self, kind: str) -> tuple[Api, str, str]:
         """Identity, namespace and path of the collection."""
@@ -29,7 +32,7 @@ class Place:
         if cls.cluster_scoped:
             return self.admin, "", f"{OURS}/{cls.plural}"
         api, namespace = (
-            (self.controller, self.home) if kind in RECORDS else (self.admin, "default")
+            (self.controller, self.home) if kind in RECORDS else (self.admin, self.team)
         )
         return api, namespace, f"{OURS}/namespaces/{namespace}/{cls.plural}"
 
@@ -56,12 +59,14 @@ def place(admin: Api, controller: Api) -> Place:
 def test_model_and_server_agree(case: Case, place: Place) -> None:
     document = case.document()
     answer = place.post(case.kind, document, dryRun="All")
+    # The name is looked up last: whatever exists already was found to be valid.
+    accepted = answer.ok or answer.body.get("reason") == "AlreadyExists"
     try:
         BY_NAME[case.kind].parse(document)
         parsed, complaint = True, ""
     except ValidationError as error:
         parsed, complaint = False, str(error)
-    assert (answer.ok, parsed) == (case.good, case.good), f"{answer.message}\n{complaint}"
+    assert (accepted, parsed) == (case.good, case.good), f"{answer.message}\n{complaint}"
 
 
 @pytest.mark.parametrize(

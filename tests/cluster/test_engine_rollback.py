@@ -3,6 +3,8 @@
 from interlock.api import names
 from support.controller import image
 from support.engine import Engine, Pair, until
+from support.guest import refuse_pods
+from support.kube import Api
 
 
 def test_a_rollback_moves_traffic_holds_the_content_and_names_who_asked(pair: Pair) -> None:
@@ -122,3 +124,69 @@ def test_a_rollback_wins_against_retiring_its_target(pair: Pair) -> None:
     found = agent.api.get(place).body
     assert names.ANNOTATION_RETIRING not in (found["metadata"].get("annotations") or {})
     assert agent.replicas(pair.old) == 1
+
+
+def _cold(pair: Pair) -> None:
+    """The way back is cold, and cannot get warm."""
+    agent = pair.agent
+    agent.want("new", warm="none")
+    until(lambda: agent.replicas(pair.old), lambda count: count == 0, "the left one is scaled down")
+    agent.until("is cold", lambda s: s["rollback"] == "cold")
+    refuse_pods(agent)
+
+
+def test_a_cut_to_a_cold_target_does_not_wait_for_it(pair: Pair) -> None:
+    agent = pair.agent
+    _cold(pair)
+    agent.ask("AgentRollback", "cut", expect=pair.new, cut=True)
+
+    until(agent.pointer, lambda to: to == names.NO_REVISION, "traffic left at once")
+    until(lambda: agent.pods(pair.new), lambda pods: pods == [], "the cut one has no pod")
+    assert agent.revision(pair.new) not in agent.admitted()
+    assert agent.types()[-1] == "Rollback open"
+    assert agent.replicas(pair.old) == 1
+    # It waits, and does not spin: here it looks once a second.
+    assert agent.engine.log().read_text().count(f"{agent.revision(pair.old)} is cold") < 20
+
+
+def test_a_quarantine_does_not_wait_behind_a_cold_rollback(pair: Pair) -> None:
+    agent = pair.agent
+    _cold(pair)
+    rollback = agent.ask("AgentRollback", "back", expect=pair.new)
+    until(agent.types, lambda types: types[-1] == "Rollback open", "the rollback waits")
+    assert agent.pointer() == agent.revision(pair.new)
+
+    quarantine = agent.ask("AgentQuarantine", "off")
+    assert agent.answer(quarantine)["phase"] == "Committed"
+    assert agent.pointer() == names.NO_REVISION
+    assert agent.answer(rollback)["phase"] == "Refused"
+    assert agent.types()[-2:] == ["Rollback Abandoned", "Quarantine Committed"]
+
+
+def test_a_revoked_revision_does_not_serve_on_behind_a_cold_rollback(
+    pair: Pair, engine: Engine
+) -> None:
+    agent = pair.agent
+    _cold(pair)
+    agent.ask("AgentRollback", "back", expect=pair.new)
+    until(agent.types, lambda types: types[-1] == "Rollback open", "the rollback waits")
+    content = agent.transitions()[-2]["spec"]["digest"]
+    engine.verifier.revoke(content, "found out")
+
+    until(agent.pointer, lambda to: to == names.NO_REVISION, "traffic left the revoked one")
+    until(lambda: agent.pods(pair.new), lambda pods: pods == [], "the revoked one has no pod")
+
+
+def test_an_emergency_write_is_recorded_and_holds_what_was_left(pair: Pair, admin: Api) -> None:
+    agent = pair.agent
+    write = {
+        "metadata": {"annotations": {names.ANNOTATION_EMERGENCY: "interlock is down"}},
+        "spec": {"selector": {names.LABEL_REVISION: agent.revision(pair.old)}},
+    }
+    until(agent.admitted, lambda e: e.get(agent.revision(pair.old)), "the old one is eligible")
+    assert admin.patch(agent.place("Service", names.POINTER_SERVICE), write).ok
+
+    until(agent.types, lambda types: types[-1] == "Rollback Committed", "it is recorded")
+    assert "interlock is down" in agent.transitions()[-1]["spec"]["message"]
+    agent.until("holds what was left", lambda s: s["gate"] == "Held")
+    assert agent.pointer() == agent.revision(pair.old)

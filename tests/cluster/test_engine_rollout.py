@@ -3,7 +3,7 @@
 from interlock.api import names
 from support.controller import image
 from support.engine import Agent, Engine, Pair, until
-from support.kube import Api
+from support.guest import refuse_pods
 
 
 def test_admit_makes_a_namespace_that_is_closed_on_all_sides(fresh: Agent, engine: Engine) -> None:
@@ -56,10 +56,10 @@ def test_judging_again_on_the_same_inputs_writes_no_decision(fresh: Agent, engin
 
 
 def test_a_pod_that_the_api_server_refuses_stalls_this_agent_only(
-    fresh: Agent, engine: Engine, admin: Api
+    fresh: Agent, engine: Engine
 ) -> None:
     # A guest policy of the cluster that Interlock knows nothing of refuses this team's pods.
-    _refuse_pods(admin, fresh.home)
+    refuse_pods(fresh)
     fresh.want("a")
     other = engine.agent(fresh.team, "two")
     assert other.serves("a")
@@ -120,40 +120,3 @@ def test_paused_stops_a_promotion_and_nothing_else(pair: Pair) -> None:
 
 def _digest(mark: str) -> str:
     return image("agent", mark).rpartition(":")[2]
-
-
-def _refuse_pods(admin: Api, namespace: str) -> None:
-    group = "/apis/admissionregistration.k8s.io/v1"
-    name = f"guest-{namespace}"
-    labels = {"kubernetes.io/metadata.name": namespace}
-    policy = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": name},
-        "spec": {
-            "matchConstraints": {
-                "resourceRules": [
-                    {
-                        "apiGroups": [""],
-                        "apiVersions": ["v1"],
-                        "operations": ["CREATE"],
-                        "resources": ["pods"],
-                    }
-                ]
-            },
-            "validations": [{"expression": "false", "message": "a guest policy says no"}],
-        },
-    }
-    binding = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": name},
-        "spec": {
-            "policyName": name,
-            "validationActions": ["Deny"],
-            "matchResources": {"namespaceSelector": {"matchLabels": labels}},
-        },
-    }
-    for kind, body in (("ies", policy), ("ybindings", binding)):
-        answer = admin.post(f"{group}/validatingadmissionpolic{kind}", body)
-        assert answer.ok, answer.message

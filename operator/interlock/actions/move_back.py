@@ -26,8 +26,9 @@ async def carry_out(record: Object, key: Key, ports: TrafficPorts) -> Applied:
     spec = record["spec"]
     origin, to, cut = spec.get("from", ""), spec.get("to", ""), bool(spec.get("cut"))
     if to != names.NO_REVISION and not traffic.is_warm(ports, key, to):
-        if cut:
+        if cut:  # what is cut does not live on while its successor starts
             await _point(ports, key, origin, names.NO_REVISION)
+            await sever(origin, key, ports, everything=False)
         await traffic.warm(ports, key, to)
         return Applied(f"{to} is cold and was scaled up; traffic moves when it is ready", False)
     await _point(ports, key, origin, to)

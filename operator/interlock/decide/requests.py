@@ -15,6 +15,8 @@ REQUEST_LIFETIME = timedelta(seconds=60)
 def judge_request(seen: Observed, request: Request, now: datetime) -> TrafficStep:
     """Return the step that answers a request."""
     if record := view.request_of(seen, request.uid):
+        if record.end == "Abandoned":
+            return _refuse(request, f"{record.name} was abandoned for something more urgent")
         return Settle(request, record.name)
     if view.age(request, now) > REQUEST_LIFETIME:
         late = f"created {int(view.age(request, now).total_seconds())} s ago, answered within 60 s"

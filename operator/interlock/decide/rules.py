@@ -27,7 +27,7 @@ Rule = Callable[[Observed, datetime], Step | None]
 
 
 def finish_interrupted(seen: Observed, now: datetime) -> Step | None:
-    """An intent without its end comes before everything: finish it, or give it up."""
+    """An intent without its end comes before new ones: finish it, or give it up."""
     record = view.open_record(seen)
     if record is None:
         return None
@@ -35,7 +35,8 @@ def finish_interrupted(seen: Observed, now: datetime) -> Step | None:
         return FinishTransition(record, abandon=seen.pointer != record.to)
     known = {record.origin, record.to, names.NO_REVISION}
     moves_traffic = record.type in view.POINTER_MOVES and seen.pointer is not None
-    return FinishTransition(record, abandon=moves_traffic and seen.pointer not in known)
+    lost = moves_traffic and seen.pointer not in known
+    return FinishTransition(record, abandon=lost or _gives_way(seen, record))
 
 
 def leave_deleted(seen: Observed, now: datetime) -> Step | None:
@@ -124,6 +125,17 @@ def take_in(seen: Observed, now: datetime) -> Step | None:
     return None if seen.wanted.finalizer else AddFinalizer()
 
 
+def _gives_way(seen: Observed, record: Transition) -> bool:
+    """Whether a rollback that may wait long, for a cold target, is given up for what is urgent."""
+    if record.type != "Rollback" or seen.pointer == record.to:
+        return False
+    if any(request.kind == "AgentQuarantine" for request in seen.requests):
+        return True
+    if seen.pointer != record.origin:
+        return False
+    return record.to in seen.revoked or (seen.pointer in seen.revoked and not record.cut)
+
+
 def _exists(seen: Observed, revision: str) -> bool:
     workload = seen.workloads.get(revision)
     return revision in seen.admitted or bool(workload and (workload.replicas or workload.pods))
@@ -148,8 +160,8 @@ def _leave(seen: Observed, cause: str, reason: Reason, message: str, *, cut: boo
 
 
 RULES: tuple[Rule, ...] = (
-    finish_interrupted,
     leave_deleted,
+    finish_interrupted,
     leave_revoked,
     obey_request,
     finish_cut,

@@ -27,6 +27,9 @@ WORK_WORKERS = 16
 WORK_SHARE = 6
 """Workers of the work lane that one team's agents may have: they wait for the team's sources."""
 
+LOOK_AGAIN = 1.0
+"""Seconds after which a step that waits is repeated, if nothing changed before."""
+
 
 class Engine:
     """Both lanes over one set of ports."""
@@ -35,6 +38,9 @@ class Engine:
         self._ports, self._observer = ports, observer
         self.traffic = Lane("traffic", TRAFFIC_WORKERS, Backoff(0.02, 2.0), self._move)
         self.work = Lane("work", WORK_WORKERS, Backoff(0.2, 30.0), self._work, WORK_SHARE)
+
+        self._waiting: dict[Key, Step] = {}
+        """Traffic steps that did what they can, and wait for the cluster to follow."""
 
     def enqueue(self, key: Key) -> None:
         """Something about an agent changed."""
@@ -55,12 +61,17 @@ class Engine:
         self._tell(key, step, applied.message)
         self.work.add(key)
         if applied.again:
+            self._waiting.pop(key, None)
             self.traffic.add(key)
+        else:
+            self._waiting[key] = step
+            self.traffic.add_later(key, LOOK_AGAIN)
 
     async def _work(self, key: Key) -> None:
         seen, step = self._decide(key)
         if isinstance(step, _TRAFFIC):
-            self.traffic.add(key)
+            if self._waiting.get(key) != step:  # or the lanes would play ping-pong
+                self.traffic.add(key)
         elif isinstance(step, Rest):
             self._sleep(key, step)
         else:
@@ -86,6 +97,7 @@ class Engine:
         obj = cache.get("AgentDeployment", key.namespace, key.name)
         if obj is None:
             self._ports.memories.pop(key, None)
+            self._waiting.pop(key, None)
             return
         now = self._now()
         seen = self._observer.look(
