@@ -95,7 +95,7 @@ class Verifier:
         self._runner = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(10)
 
     def _close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
         self.socket.unlink(missing_ok=True)
 
     async def _start(self) -> web.AppRunner:
@@ -106,6 +106,13 @@ class Verifier:
         await runner.setup()
         await web.UnixSite(runner, str(self.socket)).start()
         return runner
+
+    async def _end(self) -> None:
+        await self._runner.cleanup()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:  # answers that are still being delayed
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _findings(self, request: web.Request) -> web.Response:
         body = await request.json()

@@ -41,7 +41,7 @@ _ENDING_SECONDS = 20.0
 class World:
     """One running story."""
 
-    lease_duration = "2s"
+    lease_duration = "5s"
     """How long a controller that was killed keeps the next one waiting."""
 
     def __init__(self, sandbox: Sandbox) -> None:
