@@ -23,8 +23,9 @@ test: test-fast tools ## all levels that need no more than the control plane
 test-fast: venv ## unit and attack tests only
 	@scripts/timed "unit and attack tests" $(PYTEST) -q tests/unit tests/attack
 
-test-e2e: tools ## what needs more than the control plane: the demo's story, asserted
+test-e2e: tools ## the demo's story, asserted, and death at every single write
 	@scripts/timed "end-to-end tests" $(PYTEST) -q tests/e2e
+	@scripts/timed "crash tests, all" $(PYTEST) -q tests/crash --full
 
 lint: venv ## style, types, layers, docstrings, generated files
 	@scripts/timed "ruff" $(BIN)/ruff check
