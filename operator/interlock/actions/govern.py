@@ -19,6 +19,7 @@ from interlock.api.facts import Unresolved
 from interlock.api.reasons import Reason
 from interlock.cluster import status
 from interlock.cluster.client import Conflict, Object
+from interlock.policy import Policy
 from interlock.policy.parse import PolicyError, parse
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Governor:
             return
         targets = await self._load(manifest["targets"])
         self._manifest = manifest
-        self._put_in_force(manifest, targets)
+        await self._put_in_force(manifest, targets)
 
     async def refresh(self) -> None:
         """Ask the verifier once; put a newer policy in force, or say why there is none."""
@@ -98,15 +99,15 @@ class Governor:
         }
         old = {key: (self._manifest or {}).get(key) for key in manifest}
         if old != manifest:
-            self._put_in_force(manifest, targets)
+            await self._put_in_force(manifest, targets)
             await self._store(manifest, [*targets.values(), *metadata.values()])
         else:
-            self._put_in_force(manifest, targets)
+            await self._put_in_force(manifest, targets)
         await self._report(Reason.PASSED.value, "-")
 
-    def _put_in_force(self, manifest: Object, targets: dict[str, bytes]) -> None:
+    async def _put_in_force(self, manifest: Object, targets: dict[str, bytes]) -> None:
         """Parse and install. Raises PolicyError; what is in force then stays."""
-        policy = parse(targets, int(manifest["versions"]["revocations"]))
+        policy = await self._parsed(targets, int(manifest["versions"]["revocations"]))
         fresh = self._ports.clock() < datetime.fromisoformat(manifest["expires"])
         before = self._governance.current
         after = InForce(policy=policy, targets=targets, fresh=fresh)
@@ -115,11 +116,19 @@ class Governor:
             log.info("policy %s is in force, fresh: %s", after.key[:10], fresh)
             self._changed()
 
+    async def _parsed(self, targets: dict[str, bytes], revocations: int) -> Policy:
+        """Parse beside the loop, and only what is new: no parser stands in a rollback's way."""
+        known = self._governance.current
+        same = known is not None and known.policy.revocation_version == revocations
+        if known is not None and same and known.targets == targets:
+            return known.policy
+        return await asyncio.to_thread(parse, targets, revocations)
+
     async def _keep(self, reason: str, message: str) -> None:
         """Keep the last good policy; it may promote as long as its own timestamp says."""
         log.warning("governance: %s: %s", reason, message)
         if self._manifest is not None and self._governance.current is not None:
-            self._put_in_force(self._manifest, dict(self._governance.current.targets))
+            await self._put_in_force(self._manifest, dict(self._governance.current.targets))
         await self._report(reason, message)
 
     async def _store(self, manifest: Object, blobs: list[bytes]) -> None:

@@ -46,10 +46,18 @@ class Engine:
         """Something about an agent changed."""
         self.traffic.add(key)
 
-    def enqueue_all(self) -> None:
-        """Look at every agent, because something that concerns all changed."""
-        for obj in self._ports.traffic.cache.all("AgentDeployment"):
-            self.enqueue(Key(obj["metadata"]["namespace"], obj["metadata"]["name"]))
+    def enqueue_all(self, spread: float = 0.0) -> None:
+        """Look at every agent, because something that concerns all changed.
+
+        A routine look is spread over so many seconds, so that no event queues behind all agents.
+        """
+        found = list(self._ports.traffic.cache.all("AgentDeployment"))
+        for index, obj in enumerate(found):
+            key = Key(obj["metadata"]["namespace"], obj["metadata"]["name"])
+            if spread:
+                self.traffic.add_later(key, spread * index / len(found))
+            else:
+                self.enqueue(key)
 
     async def _move(self, key: Key) -> None:
         _, step = self._decide(key)

@@ -91,6 +91,7 @@ class Lane:
                 await self._once(key)
             finally:
                 self._done(key)
+            await asyncio.sleep(0)  # a look may await nothing; thousands must not hold the loop
 
     def _take(self) -> Key | None:
         """Take out the next agent of the next team that has not its whole share of workers."""

@@ -1,6 +1,5 @@
 """What a policy answers; above all, that it answers no where it knows nothing."""
 
-import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -303,7 +302,6 @@ def test_revoking_the_behaviour_is_enough() -> None:
     assert digests.behaviour(spec) in queries.digests_of(spec, "c" * 64)
 
 
-@pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="needs ssh-keygen")
 def test_fingerprints_are_those_of_ssh_keygen(tmp_path: Path) -> None:
     file = tmp_path / "key.pub"
     file.write_text(ssh_line("quality-1"))
