@@ -59,7 +59,8 @@ def _refused(world: World, arguments: tuple[str, ...], obj: dict[str, Any] | Non
         out = kubectl(world.sandbox.kubeconfig, *arguments, stdin=json.dumps(obj) if obj else None)
     except (RuntimeError, subprocess.CalledProcessError) as error:
         text = str(error)
-        show.command("cluster-admin", ("kubectl", *arguments[:3]), text[-400:])
+        said = text.partition("denied request: ")[2] or text
+        show.command("cluster-admin", ("kubectl", *arguments), f"refused: {said[:400]}")
         show.hold("denied" in text or "forbidden" in text, "the API server refuses", text)
         return text
     raise show.Unheld(f"expected a refusal; got: {out}")
