@@ -14,7 +14,7 @@ import yaml
 from interlock.api import digests, names
 from interlock.api.config import Config, Git
 from interlock.evidence.git import Limits, Mirror
-from interlock.sync import loop, reconcile, sources
+from interlock.sync import loop, reconcile
 from interlock_sandbox.gitserver import GitServer, create_repository
 from interlock_sandbox.sandbox import Sandbox
 from support.facts import spec
@@ -80,7 +80,7 @@ async def syncing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Api]:
     """The team's namespace while a syncer runs, as its own account."""
-    monkeypatch.setattr(sources, "MANIFEST", MANIFEST)
+    monkeypatch.setattr(names, "GOVERNANCE_MANIFEST", MANIFEST)
     monkeypatch.setattr(loop, "LOOK_EVERY", 0.2)
     kubeconfig = installed.kubeconfig_for(names.SYSTEM_NAMESPACE, names.SYNCER_ACCOUNT)
     token = tmp_path / "token"

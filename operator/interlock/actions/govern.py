@@ -23,7 +23,6 @@ from interlock.policy import Policy
 from interlock.policy.parse import PolicyError, parse
 
 log = logging.getLogger(__name__)
-MANIFEST = "governance-manifest"
 TARGETS_KIND = "GovernanceManifest"
 MAX_CONFIG_MAP = 512 * 1024
 
@@ -51,7 +50,9 @@ class Governor:
 
     async def restore(self) -> None:
         """Put the last good policy in force, if there is one that we signed."""
-        found = await self._ports.client.get("ConfigMap", names.SYSTEM_NAMESPACE, MANIFEST)
+        found = await self._ports.client.get(
+            "ConfigMap", names.SYSTEM_NAMESPACE, names.GOVERNANCE_MANIFEST
+        )
         if found is None:
             return
         try:
@@ -98,11 +99,9 @@ class Governor:
             "metadata": {name: digests.sha256(data) for name, data in sorted(metadata.items())},
         }
         old = {key: (self._manifest or {}).get(key) for key in manifest}
+        await self._put_in_force(manifest, targets)
         if old != manifest:
-            await self._put_in_force(manifest, targets)
             await self._store(manifest, [*targets.values(), *metadata.values()])
-        else:
-            await self._put_in_force(manifest, targets)
         await self._report(Reason.PASSED.value, "-")
 
     async def _put_in_force(self, manifest: Object, targets: dict[str, bytes]) -> None:
@@ -135,7 +134,9 @@ class Governor:
         for data in blobs:
             await self._store_blob(data)
         signed = self._ports.signer.sign(TARGETS_KIND, manifest)
-        body = _config_map(MANIFEST, {"manifest": digests.canonical(signed).decode()})
+        body = _config_map(
+            names.GOVERNANCE_MANIFEST, {"manifest": digests.canonical(signed).decode()}
+        )
         await self._ports.client.apply(body)
         self._manifest = signed
 
@@ -144,7 +145,7 @@ class Governor:
             raise ValueError(
                 f"a file of governance has {len(data)} bytes, at most {MAX_CONFIG_MAP}"
             )
-        name = _blob_name(digests.sha256(data))
+        name = names.governance_blob(digests.sha256(data))
         try:
             await self._ports.client.create(
                 _config_map(name, {"blob": _b64(data)}) | {"immutable": True}
@@ -154,7 +155,7 @@ class Governor:
 
     async def _load(self, wanted: dict[str, str]) -> dict[str, bytes]:
         async def one(digest: str) -> bytes:
-            name = _blob_name(digest)
+            name = names.governance_blob(digest)
             found = await self._ports.client.get("ConfigMap", names.SYSTEM_NAMESPACE, name)
             data = base64.b64decode((found or {}).get("data", {}).get("blob", ""))
             if digests.sha256(data) != digest:
@@ -170,7 +171,7 @@ class Governor:
             "freshness": "Missing" if current is None else "Fresh" if current.fresh else "Stale",
             "policyDigest": current.policy.digest if current else "",
             "versions": manifest.get("versions", {}),
-            "manifest": MANIFEST if manifest else "",
+            "manifest": names.GOVERNANCE_MANIFEST if manifest else "",
             "reason": (message if reason != Reason.PASSED else "-")[:1024],
         }
         fields |= {"expires": manifest["expires"]} if manifest else {}
@@ -191,10 +192,6 @@ class Governor:
 
 def _b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-def _blob_name(digest: str) -> str:
-    return f"governance-{digest[:40]}"
 
 
 def _config_map(name: str, data: dict[str, str]) -> Object:

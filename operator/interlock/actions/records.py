@@ -12,6 +12,7 @@ from typing import Any
 from interlock.actions.ports import TrafficPorts
 from interlock.api import names
 from interlock.api.observed import Ending
+from interlock.api.reasons import Reason
 from interlock.api.steps import Commit, MoveBack, Record
 from interlock.audit.records import record_digest
 from interlock.cluster.cache import Key
@@ -97,7 +98,11 @@ def _spec(ports: TrafficPorts, key: Key, step: MoveBack | Commit | Record, numbe
         "at": stamp(ports.clock()),
     }
     if isinstance(step, Commit):
-        return spec | {"type": "Promotion", "reason": "Promoted", "decision": step.decision}
+        return spec | {
+            "type": "Promotion",
+            "reason": Reason.PROMOTED.value,
+            "decision": step.decision,
+        }
     request = step.request
     by = request.requested_by if request else getattr(step, "requested_by", "")
     return spec | {

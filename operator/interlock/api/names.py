@@ -34,6 +34,8 @@ POINTER_SERVICE = "agent"
 PREVIEW_SERVICE = "preview"
 ADMISSION_NAME = "current"
 AGENT_ACCOUNT = "agent"
+GOVERNANCE_MANIFEST = "governance-manifest"
+"""The ConfigMap of our own namespace that names the bytes of the policy in force."""
 NO_REVISION = "none"
 
 MAX_PART = 20
@@ -64,6 +66,11 @@ def decision_name(revision: str, number: int) -> str:
 def transition_name(agent: str, number: int) -> str:
     """Return the name of an agent's AgentTransition number `number` (from 1, rising)."""
     return f"{agent}-{number}"
+
+
+def governance_blob(digest: str) -> str:
+    """Return the name of the ConfigMap that holds the governance file with this SHA-256."""
+    return f"governance-{digest[:40]}"
 
 
 def owner_mark(team: str, name: str, uid: str) -> str:

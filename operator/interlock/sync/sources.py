@@ -14,7 +14,6 @@ from interlock.cluster.client import Client
 from interlock.policy import strict_yaml
 from interlock.policy.model import Namespaces, SourceGrant
 
-MANIFEST = "governance-manifest"
 """The ConfigMap by which the controller names the policy in force (actions/govern.py)."""
 _TARGET = "namespaces.yaml"
 _MAX_TARGET = 512 * 1024
@@ -48,11 +47,11 @@ def _covers(grant: SourceGrant, spec: AgentRepositorySpec) -> bool:
 
 
 async def _namespaces(client: Client) -> Namespaces | None:
-    manifest = await client.get("ConfigMap", names.SYSTEM_NAMESPACE, MANIFEST)
+    manifest = await client.get("ConfigMap", names.SYSTEM_NAMESPACE, names.GOVERNANCE_MANIFEST)
     if manifest is None:
         return None
     wanted = json.loads(manifest["data"]["manifest"])["targets"][_TARGET]
-    blob = await client.get("ConfigMap", names.SYSTEM_NAMESPACE, f"governance-{wanted[:40]}")
+    blob = await client.get("ConfigMap", names.SYSTEM_NAMESPACE, names.governance_blob(wanted))
     data = base64.b64decode((blob or {}).get("data", {}).get("blob", ""))
     if digests.sha256(data) != wanted:
         raise ValueError(f"its {_TARGET} is missing or is not {digests.short(wanted)}")
