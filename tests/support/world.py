@@ -17,6 +17,7 @@ from interlock.api.observed import (
     Timing,
     Transition,
     Verdict,
+    Vote,
     Wanted,
     Workload,
 )
@@ -49,6 +50,8 @@ class World:
     """Grows when new approvals are given."""
     pointers: list[str] = field(default_factory=list)
     log: list[steps.Step] = field(default_factory=list)
+    votes: dict[str, tuple[Vote, ...]] = field(default_factory=dict)
+    """What signals say of a revision, beside readiness and crashes."""
 
     def want(self, spec: AgentDeploymentSpec) -> str:
         """The team asks for a spec; return the revision's name."""
@@ -120,16 +123,27 @@ class World:
         for name, load in self.seen.workloads.items():
             image = self.seen.revisions[name].spec.image if name in self.seen.revisions else ""
             ready = 0 if "/never@" in image or "/crashing@" in image else load.replicas
-            failing = "container agent restarted 3 times" if "/crashing@" in image else ""
             started = load.started or (self.now if load.replicas else None)
             loads[name] = replace(
                 load,
                 ready=ready,
                 pods=load.replicas,
-                failing=failing if load.replicas else "",
                 started=started if not ready else None,
             )
-        self.seen = replace(self.seen, workloads=loads)
+        votes = {name: self._votes(name, load) for name, load in loads.items() if load.replicas}
+        self.seen = replace(self.seen, workloads=loads, votes=votes)
+
+    def _votes(self, name: str, load: Workload) -> tuple[Vote, ...]:
+        """What signals say: readiness of what serves or is ready, crashes, and what a test adds."""
+        image = self.seen.revisions[name].spec.image if name in self.seen.revisions else ""
+        ready, serves = load.ready > 0, name == self.seen.pointer
+        said = "good" if ready else "bad" if serves else "none"
+        crashed = "bad" if "/crashing@" in image else "good"
+        return (
+            Vote("readiness", said, f"{load.ready} of {load.replicas} pods are ready"),
+            Vote("crashes", crashed, "container agent restarted 3 times"),
+            *self.votes.get(name, ()),
+        )
 
     def _do(self, step: steps.Step) -> None:
         getattr(self, f"_{type(step).__name__}", lambda _: None)(step)
@@ -142,7 +156,14 @@ class World:
         self.seen = replace(self.seen, wanted=replace(self.seen.wanted, finalizer=True))
 
     def _Admit(self, _: steps.Admit) -> None:
-        self.seen = replace(self.seen, namespace="ours", pointer=names.NO_REVISION)
+        none = names.NO_REVISION
+        self.seen = replace(self.seen, namespace="ours", pointer=none, preview=none)
+
+    def _Preview(self, step: steps.Preview) -> None:
+        self.seen = replace(self.seen, preview=step.revision)
+
+    def _Inspect(self, _: steps.Inspect) -> None:
+        self.seen = replace(self.seen, inspected=self.now)
 
     def _Judge(self, step: steps.Judge) -> None:
         wanted, seen = self.seen.wanted, self.seen

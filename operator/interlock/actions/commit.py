@@ -1,6 +1,6 @@
 """Moves an agent's traffic forward: one compare-and-swap on one Service."""
 
-from interlock.actions import records
+from interlock.actions import alone, records
 from interlock.actions.ports import Applied, TrafficPorts
 from interlock.api import names
 from interlock.api.steps import Commit
@@ -12,7 +12,8 @@ from interlock.cluster.client import Conflict, Forbidden, Invalid, Object
 async def commit(step: Commit, key: Key, ports: TrafficPorts) -> Applied:
     """Promote a revision.
 
-    Writes    AgentTransition (its creation is the lock), Service selector, transition status.
+    Writes    AgentTransition (its creation is the lock), Service selector, transition status;
+              what acts by itself ends before the Service moves (`alone`).
     Repeat    at any point; the selector tells how far it got (`finish`).
     Conflict  somebody moved first: the record is abandoned and the agent observed again.
     Forbidden the same; traffic stays where it is.
@@ -21,6 +22,8 @@ async def commit(step: Commit, key: Key, ports: TrafficPorts) -> Applied:
     if pointer.target(service) != step.origin or service is None:
         return Applied("the pointer moved meanwhile")
     record = await records.open_record(ports, key, step)
+    if alone.acts_alone(ports, key, step.origin, step.to):
+        return await alone.carry_out(record, key, ports)
     version = service["metadata"]["resourceVersion"]
     try:
         written = await pointer.move(ports.client, key.home, step.origin, step.to, version=version)

@@ -12,7 +12,7 @@ from interlock.actions.move_back import move_back
 from interlock.actions.ports import Applied, TrafficPorts, WorkPorts
 from interlock.actions.retire import retire
 from interlock.actions.revisions import forget
-from interlock.actions.stage import drain, entitle, stage
+from interlock.actions.stage import drain, entitle, preview, stage
 from interlock.api import steps
 from interlock.api.observed import Observed
 from interlock.cluster.cache import Key
@@ -32,6 +32,7 @@ WORK: dict[type, Callable[[Any, Key, WorkPorts], Awaitable[Applied]]] = {
     steps.AddFinalizer: add_finalizer,
     steps.Finalize: finalize,
     steps.Stage: stage,
+    steps.Preview: preview,
     steps.Drain: drain,
     steps.Scale: retire,
     steps.Entitle: entitle,

@@ -1,19 +1,18 @@
 """Puts traffic back: the one path that must work when everything else is broken."""
 
-from interlock.actions import records, traffic
+from interlock.actions import alone, records, traffic
 from interlock.actions.ports import Applied, TrafficPorts
 from interlock.api import names
 from interlock.api.steps import MoveBack
-from interlock.cluster import pointer
 from interlock.cluster.cache import Key
-from interlock.cluster.client import Invalid, NotFound, Object
+from interlock.cluster.client import Object
 
 
 async def move_back(step: MoveBack, key: Key, ports: TrafficPorts) -> Applied:
     """Move an agent's traffic back, or to none.
 
     Writes    AgentTransition (its creation is the lock), Service selector, target's Deployment,
-              transition status; then, on a cut, AgentAdmission and the left pods; in this order.
+              transition status; in this order. A cut's next step is `Cut`.
     Repeat    at any point: `carry_out` goes on from what the selector says.
     Conflict  somebody was first: nothing is retried here, the agent is observed again.
     """
@@ -25,18 +24,18 @@ async def carry_out(record: Object, key: Key, ports: TrafficPorts) -> Applied:
     """Do what a signed record says, from wherever it was interrupted."""
     spec = record["spec"]
     origin, to, cut = spec.get("from", ""), spec.get("to", ""), bool(spec.get("cut"))
+    if to != names.NO_REVISION and alone.acts_alone(ports, key, origin, to):
+        return await alone.carry_out(record, key, ports)
     if to != names.NO_REVISION and not traffic.is_warm(ports, key, to):
         if cut:  # what is cut does not live on while its successor starts
-            await _point(ports, key, origin, names.NO_REVISION)
+            await traffic.point(ports, key, origin, names.NO_REVISION)
             await sever(origin, key, ports, everything=False)
         await traffic.warm(ports, key, to)
         return Applied(f"{to} is cold and was scaled up; traffic moves when it is ready", False)
-    await _point(ports, key, origin, to)
+    await traffic.point(ports, key, origin, to)
     if to != names.NO_REVISION:
         await traffic.warm(ports, key, to)
     await records.end(ports, record, "Committed")
-    if cut:
-        await sever(origin, key, ports, everything=spec["type"] == "Quarantine")
     return Applied(f"traffic moved from {origin} to {to}")
 
 
@@ -46,18 +45,3 @@ async def sever(origin: str, key: Key, ports: TrafficPorts, *, everything: bool)
     left = list(ports.cache.of("Deployment", key.home)) if everything else [origin]
     for revision in left:
         await traffic.kill(ports, key, revision)
-
-
-async def _point(ports: TrafficPorts, key: Key, origin: str, to: str) -> None:
-    """Patch the Service unless it names `to` already; from `origin`, or from `none`."""
-    service = ports.cache.get("Service", key.home, names.POINTER_SERVICE)
-    for expected in dict.fromkeys((pointer.target(service) or origin, origin, names.NO_REVISION)):
-        if expected == to:
-            return
-        try:
-            written = await pointer.move(ports.client, key.home, expected, to)
-        except Invalid:
-            continue
-        ports.cache.merge(written)
-        return
-    raise NotFound(422, f"the Service of {key.name} names neither {origin}, nor none, nor {to}")

@@ -1,18 +1,25 @@
 """One agent, seen whole: caches, policy and memory turned into the input of `decide`."""
 
-from collections.abc import Iterable
+import zlib
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
 
+from interlock.actions.fleet import FleetWatch
 from interlock.actions.grants import grant_refusal
 from interlock.actions.parse import Parser
-from interlock.actions.ports import InForce, Memory
+from interlock.actions.peers import peers
+from interlock.actions.ports import Governance, InForce, Memory
+from interlock.actions.votes import pods_of, targets, votes
 from interlock.api import digests, names
 from interlock.api.kinds import AgentDeploymentSpec
 from interlock.api.kinds.base import seconds
 from interlock.api.observed import (
+    Limits,
     Observed,
     Request,
     Revision,
@@ -26,7 +33,9 @@ from interlock.api.values import Purpose
 from interlock.cluster import pointer
 from interlock.cluster.cache import REQUESTS, Cache, Key, is_owned
 from interlock.policy import queries
+from interlock.policy.model import Breakers
 from interlock.signals import pods
+from interlock.signals.contract import SampledSignal, Target
 
 Object = dict[str, Any]
 STAGE_RETRY = timedelta(seconds=30)
@@ -36,11 +45,55 @@ STAGE_RETRY = timedelta(seconds=30)
 class Observer:
     """Looks at agents with one cache and one record keyring."""
 
-    def __init__(self, cache: Cache, parser: Parser) -> None:
-        self._cache, self._parser = cache, parser
+    def __init__(
+        self,
+        cache: Cache,
+        parser: Parser,
+        governance: Governance,
+        memories: MutableMapping[Key, Memory],
+        signals: Sequence[SampledSignal] = (),
+    ) -> None:
+        """`governance` and `memories` are shared with the executors; `signals` are the sampled."""
+        self._cache, self._parser, self._signals = cache, parser, signals
+        self._governance, self._memories = governance, memories
+        self.fleet = FleetWatch()
+        self.targets: dict[Key, tuple[Target, ...]] = {}
+        """What is to be sampled, as the last look at each agent showed."""
 
-    def look(self, key: Key, in_force: InForce | None, memory: Memory, now: datetime) -> Observed:
+    def look(self, key: Key, now: datetime) -> Observed:
         """Return what is known of an agent now. Reads memory only, never the network."""
+        seen = self._look(key, now)
+        self.fleet.note(key, seen)
+        self._note_targets(key, seen)
+        found = peers(seen, key, self._cache, lambda other: self._look(other, now), now)
+        return replace(seen, peers=found) if found else seen
+
+    def _note_targets(self, key: Key, seen: Observed) -> None:
+        found = targets(seen, key, self._cache, self._signals) if seen.wanted else ()
+        if found:
+            self.targets[key] = found
+        else:
+            self.targets.pop(key, None)
+
+    def _look(self, key: Key, now: datetime) -> Observed:
+        memory, in_force = self._memories.setdefault(key, Memory()), self._governance.current
+        seen = self._alone(key, in_force, memory, now)
+        if in_force is None or seen.pointer is None:
+            return seen
+        policy = in_force.policy.gates
+        limits = _limits(policy.breakers)
+        if memory.inspected is None:  # a new process does not compare everything at once
+            memory.inspected = now - limits.inspect_every * _fraction(key)
+        said = votes(seen, key, self._cache, memory, self._signals, policy.signals, now)
+        return replace(
+            seen,
+            votes=said,
+            limits=limits,
+            inspected=memory.inspected,
+            fleet=self.fleet.of(key, policy.breakers, now),
+        )
+
+    def _alone(self, key: Key, in_force: InForce | None, memory: Memory, now: datetime) -> Observed:
         cache, home = self._cache, key.home
         wanted = self.wanted(key)
         namespace = cache.get("Namespace", "", home)
@@ -59,6 +112,7 @@ class Observer:
             granted=grant_refusal(policy, wanted) if policy and wanted else "",
             timing=_timing(in_force, wanted),
             pointer=pointed,
+            preview=pointer.target(cache.get("Service", home, names.PREVIEW_SERVICE)),
             emergency=_emergency(service),
             quarantined=bool(admission.get("quarantined")),
             admitted={
@@ -68,7 +122,7 @@ class Observer:
             verdicts=verdicts,
             transitions=transitions,
             workloads={
-                name: pods.workload(obj, self._pods(home, name), serving=name == pointed)
+                name: pods.workload(obj, pods_of(cache, home, name))
                 for name, obj in cache.of("Deployment", home).items()
             },
             requests=self.requests(key),
@@ -80,6 +134,8 @@ class Observer:
                 if now - when < STAGE_RETRY
             },
             bad_records=(*bad, *bad_too, *bad_ones),
+            drift=memory.drift,
+            repairs=tuple(memory.repairs),
         )
 
     def wanted(self, key: Key) -> Wanted | None:
@@ -114,11 +170,6 @@ class Observer:
             and (obj.get("status") or {}).get("phase", "Pending") == "Pending"
         ]
         return tuple(sorted(found, key=lambda one: (one.created, one.uid)))
-
-    def _pods(self, home: str, revision: str) -> Iterable[Object]:
-        for pod in self._cache.of("Pod", home).values():
-            if (pod["metadata"].get("labels") or {}).get(names.LABEL_REVISION) == revision:
-                yield pod
 
     def _revisions(self, home: str) -> tuple[dict[str, Revision], list[str]]:
         found, bad = {}, []
@@ -162,9 +213,16 @@ class Observer:
                 used.setdefault(verdict.revision, []).extend(verdict.signers)
         found = {}
         for name, revision in revisions.items():
-            if why := queries.revocation(in_force.policy, revision.marks, used.get(name, [])):
+            uses = used.get(revision.parent or name, [])
+            if why := queries.revocation(in_force.policy, _marks(revision, revisions), uses):
                 found[name] = why
         return found
+
+
+def _marks(revision: Revision, revisions: Mapping[str, Revision]) -> frozenset[str]:
+    """Return by what a revision can be revoked; a fallback by what its parent can be, too."""
+    parent = revisions.get(revision.parent)
+    return revision.marks | parent.marks if parent else revision.marks
 
 
 def _ownership(namespace: Object | None, key: Key) -> Any:
@@ -187,10 +245,31 @@ def _timing(in_force: InForce | None, wanted: Wanted | None) -> Timing | None:
     if tier is None:
         return None
     return Timing(
-        minimum_bake=timedelta(seconds=seconds(tier.minimum_bake)),
-        ready_within=timedelta(seconds=seconds(tier.ready_within)),
-        recheck=timedelta(seconds=seconds(in_force.policy.gates.recheck)),
+        minimum_bake=_span(tier.minimum_bake),
+        ready_within=_span(tier.ready_within),
+        recheck=_span(in_force.policy.gates.recheck),
     )
+
+
+@lru_cache(maxsize=8)
+def _limits(breakers: Breakers) -> Limits:
+    return Limits(
+        cool_down=_span(breakers.cool_down),
+        rollbacks=breakers.rollbacks,
+        window=_span(breakers.rollbacks_within),
+        promotions=breakers.promotions,
+        inspect_every=_span(breakers.inspect_every),
+        repairs=breakers.repairs,
+        repairs_within=_span(breakers.repairs_within),
+    )
+
+
+def _fraction(key: Key) -> float:
+    return zlib.crc32(f"{key.namespace}/{key.name}".encode()) / 2**32
+
+
+def _span(duration: str) -> timedelta:
+    return timedelta(seconds=seconds(duration))
 
 
 def _request(kind: Any, obj: Object) -> Request:
@@ -206,5 +285,6 @@ def _request(kind: Any, obj: Object) -> Request:
         expect=spec.get("expect", ""),
         to=spec.get("to", ""),
         digest=spec.get("digest", ""),
+        frozen=bool(spec.get("frozen")),
         cut=bool(spec.get("cut")),
     )

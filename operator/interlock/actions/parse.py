@@ -80,6 +80,7 @@ class Parser:
             spec=parsed,
             created=datetime.fromisoformat(obj["metadata"]["creationTimestamp"]),
             marks=queries.digests_of(dumped, spec["digest"]),
+            parent=spec.get("parent", ""),
         )
 
     def _verdict(self, obj: Object) -> Verdict | None:
@@ -128,6 +129,7 @@ class Parser:
             request=spec.request,
             nonces=tuple(spec.nonces),
             cut=spec.cut,
+            switch=spec.switch,
             end=ended["outcome"] if ended else None,
             ended=datetime.fromisoformat(ended["at"]) if ended else None,
             healthy=datetime.fromisoformat(well["at"]) if well else None,

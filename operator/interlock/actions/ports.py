@@ -1,6 +1,7 @@
 """What executors get to work with. The traffic lane's ports hold nothing but the cluster."""
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -12,6 +13,10 @@ from interlock.audit.records import Keyring, Signer
 from interlock.cluster.cache import Cache, Key
 from interlock.cluster.client import Client
 from interlock.policy import Policy
+from interlock.signals.contract import Sample
+
+MAX_REPAIRS = 32
+"""Moments of repairs that are remembered; more than any policy counts in a window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,14 @@ class Memory:
     judged: dict[tuple[str, Purpose], Judged] = field(default_factory=dict)
     staged: dict[str, tuple[datetime, str, str]] = field(default_factory=dict)
     """Revision to (when, reason, message) of a stage that was refused."""
+    samples: dict[str, dict[str, deque[Sample]]] = field(default_factory=dict)
+    """Revision to signal to its newest samples."""
+    inspected: datetime | None = None
+    """When live objects were compared with what was rendered."""
+    drift: tuple[str, ...] = ()
+    """What differed then, each as `Kind/name: field`."""
+    repairs: deque[datetime] = field(default_factory=lambda: deque(maxlen=MAX_REPAIRS))
+    """When drifted objects were put right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +98,7 @@ class WorkPorts:
     traffic: TrafficPorts
     evidence: Evidence
     governance: Governance
-    memories: dict[Key, Memory]
+    memories: MutableMapping[Key, Memory]
     cluster: str
 
     def memory(self, key: Key) -> Memory:

@@ -98,11 +98,15 @@ def _spec(ports: TrafficPorts, key: Key, step: MoveBack | Commit | Record, numbe
         "at": stamp(ports.clock()),
     }
     if isinstance(step, Commit):
-        return spec | {
-            "type": "Promotion",
-            "reason": Reason.PROMOTED.value,
-            "decision": step.decision,
-        }
+        return (
+            spec
+            | {
+                "type": "Promotion",
+                "reason": Reason.PROMOTED.value,
+                "decision": step.decision,
+            }
+            | ({"switch": step.switch} if step.switch else {})
+        )
     request = step.request
     by = request.requested_by if request else getattr(step, "requested_by", "")
     return spec | {

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from interlock.actions.ports import Applied, WorkPorts
-from interlock.api import names
-from interlock.api.observed import Observed, Revision
+from interlock.api import digests, names
+from interlock.api.kinds import AgentDeploymentSpec
+from interlock.api.observed import Observed, Revision, Wanted
 from interlock.api.steps import Forget
 from interlock.cluster.cache import Key
 from interlock.cluster.client import Conflict
@@ -14,6 +15,7 @@ from interlock.render import RENDERER
 from interlock.render.revision import revision_objects
 
 Object = dict[str, Any]
+ConfigMaps = Mapping[str, Mapping[str, str]]
 
 
 class Collision(Exception):
@@ -36,18 +38,25 @@ async def ensure_revision(
     if wanted is None or name in seen.bad_records:
         raise Collision(f"AgentRevision {name} exists, and its signature does not hold")
     data = {one: values for one, values in config_maps.items() if values is not None}
-    objects = revision_objects(key.home, key.name, wanted.digest, wanted.spec, data)
-    spec = {
-        "agent": {"namespace": key.namespace, "name": key.name, "uid": wanted.uid},
-        "content": wanted.spec.dump(),
-        "digest": wanted.digest,
-        "behaviour": wanted.behaviour,
-        "renderer": RENDERER,
-        "objects": objects,
-    }
-    created = await _create(name, spec, key, ports)
-    made = datetime.fromisoformat(created["metadata"]["creationTimestamp"])
-    return Revision(name, wanted.digest, wanted.behaviour, wanted.spec, made)
+    made = await _create(_spec(key, wanted, wanted.spec, data), key, ports)
+    await _ensure_fallback(made, key, ports, wanted, data)
+    return made
+
+
+async def _ensure_fallback(
+    parent: Revision, key: Key, ports: WorkPorts, wanted: Wanted, data: ConfigMaps
+) -> None:
+    """Make the revision of a content's fallback: the same agent with fewer tools.
+
+    Whoever approved the content approved it too: it is a pure function of the content, and can do
+    nothing that the content could not.
+    """
+    spec = parent.spec
+    if spec.fallback is None:
+        return
+    tools = [tool for tool in spec.tools if tool.name in spec.fallback.tools]
+    less = spec.model_copy(update={"tools": tools, "fallback": None})
+    await _create(_spec(key, wanted, less, data) | {"parent": parent.name}, key, ports)
 
 
 async def forget(step: Forget, key: Key, ports: WorkPorts) -> Applied:
@@ -74,7 +83,21 @@ def objects_of(ports: WorkPorts, key: Key, revision: str) -> list[Object]:
     return list(found["spec"]["objects"]) if found else []
 
 
-async def _create(name: str, spec: Object, key: Key, ports: WorkPorts) -> Object:
+def _spec(key: Key, wanted: Wanted, content: AgentDeploymentSpec, data: ConfigMaps) -> Object:
+    dumped = content.dump()
+    digest = digests.content(key.namespace, key.name, dumped)
+    return {
+        "agent": {"namespace": key.namespace, "name": key.name, "uid": wanted.uid},
+        "content": dumped,
+        "digest": digest,
+        "behaviour": digests.behaviour(dumped),
+        "renderer": RENDERER,
+        "objects": revision_objects(key.home, key.name, digest, content, data),
+    }
+
+
+async def _create(spec: Object, key: Key, ports: WorkPorts) -> Revision:
+    name = names.revision_name(key.name, spec["digest"])
     body = {
         "apiVersion": names.API_VERSION,
         "kind": "AgentRevision",
@@ -93,7 +116,14 @@ async def _create(name: str, spec: Object, key: Key, ports: WorkPorts) -> Object
             raise Collision(f"AgentRevision {name} exists with another digest") from None
         created = live
     ports.traffic.cache.merge(created)
-    return created
+    return Revision(
+        name=name,
+        digest=spec["digest"],
+        behaviour=spec["behaviour"],
+        spec=AgentDeploymentSpec.model_validate(spec["content"]),
+        created=datetime.fromisoformat(created["metadata"]["creationTimestamp"]),
+        parent=spec.get("parent", ""),
+    )
 
 
 def _check_digest(known: Revision, digest: str) -> None:

@@ -10,7 +10,7 @@ from interlock.actions.revisions import objects_of
 from interlock.api import names
 from interlock.api.kinds import AgentDeploymentSpec
 from interlock.api.reasons import Reason
-from interlock.api.steps import Drain, Entitle, Stage
+from interlock.api.steps import Drain, Entitle, Preview, Stage
 from interlock.cluster.cache import Key
 from interlock.cluster.client import Forbidden, Invalid, NotFound
 from interlock.render.admission import admitted, deployment_of, pod_of
@@ -49,7 +49,7 @@ async def entitle(step: Entitle, key: Key, ports: WorkPorts) -> Applied:
 async def stage(step: Stage, key: Key, ports: WorkPorts) -> Applied:
     """Apply a revision's objects, or scale it where they are applied already.
 
-    Writes    its rendered objects by server-side apply, preview Service, replicas.
+    Writes    its rendered objects by server-side apply, replicas.
     Repeat    at any point.
     Refused   Stalled/AdmissionRefused with the API server's words; traffic stays.
     """
@@ -68,6 +68,15 @@ async def stage(step: Stage, key: Key, ports: WorkPorts) -> Applied:
         ports.memory(key).staged[step.revision] = refusal
         return Applied(refusal[2])
     return Applied(f"{step.revision} is staged with {step.replicas} replicas", again=False)
+
+
+async def preview(step: Preview, key: Key, ports: WorkPorts) -> Applied:
+    """Point the preview Service at a revision. Writes its selector; may be repeated."""
+    selector = {"spec": {"selector": {names.LABEL_REVISION: step.revision}}}
+    client = ports.traffic.client
+    written = await client.merge_patch("Service", key.home, names.PREVIEW_SERVICE, selector)
+    ports.traffic.cache.merge(written | {"kind": "Service"})
+    return Applied(f"the preview Service leads to {step.revision}")
 
 
 async def drain(step: Drain, key: Key, ports: WorkPorts) -> Applied:
@@ -111,8 +120,6 @@ async def _apply(objects: list[Object], key: Key, ports: WorkPorts, step: Stage)
         written = await client.apply(body)
         if obj["kind"] == "Deployment":
             cache.merge(written | {"kind": "Deployment"})
-    selector = {"spec": {"selector": {names.LABEL_REVISION: step.revision}}}
-    await client.merge_patch("Service", key.home, names.PREVIEW_SERVICE, selector)
 
 
 async def _set_quota(replicas: int, revisions: list[str], key: Key, ports: WorkPorts) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from interlock.actions.ports import TrafficPorts
 from interlock.api import names
+from interlock.cluster import pointer
 from interlock.cluster.cache import Key
 from interlock.cluster.client import Invalid, NotFound
 
@@ -22,6 +23,21 @@ def is_warm(ports: TrafficPorts, key: Key, revision: str) -> bool:
     ready = int((found.get("status") or {}).get("readyReplicas") or 0)
     marks = (found.get("metadata") or {}).get("annotations") or {}
     return ready > 0 and names.ANNOTATION_RETIRING not in marks
+
+
+async def point(ports: TrafficPorts, key: Key, origin: str, to: str) -> None:
+    """Patch the Service unless it names `to` already; from `origin`, or from `none`."""
+    service = ports.cache.get("Service", key.home, names.POINTER_SERVICE)
+    for expected in dict.fromkeys((pointer.target(service) or origin, origin, names.NO_REVISION)):
+        if expected == to:
+            return
+        try:
+            written = await pointer.move(ports.client, key.home, expected, to)
+        except Invalid:
+            continue
+        ports.cache.merge(written)
+        return
+    raise NotFound(422, f"the Service of {key.name} names neither {origin}, nor none, nor {to}")
 
 
 async def warm(ports: TrafficPorts, key: Key, revision: str) -> None:
@@ -73,7 +89,7 @@ async def kill(ports: TrafficPorts, key: Key, revision: str) -> None:
 
 async def _delete_pod(ports: TrafficPorts, key: Key, name: str, pod: Object) -> None:
     try:
-        await ports.client.delete("Pod", key.home, name, uid=pod["metadata"]["uid"], now=True)
+        await ports.client.delete("Pod", key.home, name, uid=pod["metadata"]["uid"], grace=0)
     except Invalid:
         return
 

@@ -56,6 +56,24 @@ class RecordKeys(Model):
     former_public_keys: list[Path] = []
 
 
+class Prometheus(Model):
+    """Where signals are measured."""
+
+    url: str
+    ca_file: Path | None = None
+    token_file: Path | None = None
+    """A file with a bearer token."""
+
+
+class Alerts(Model):
+    """Where Falco or Tetragon deliver alerts of the nodes' runtimes."""
+
+    listen: str = "0.0.0.0:9444"
+    cert_file: Path
+    key_file: Path
+    client_ca_file: Path
+
+
 class VerifierSocket(Model):
     """Where the verifier listens."""
 
@@ -72,6 +90,8 @@ class Config(Model):
     governance: GovernanceSource | None = None
     records: RecordKeys | None = None
     verifier: VerifierSocket | None = None
+    prometheus: Prometheus | None = None
+    alerts: Alerts | None = None
     state_dir: Path = Path("/var/lib/interlock")
     """Caches only."""
 

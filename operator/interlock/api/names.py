@@ -27,6 +27,7 @@ LABEL_TEAM = f"{GROUP}/team"
 LABEL_SYNCED_BY = f"{GROUP}/repository"
 ANNOTATION_OWNER = f"{GROUP}/owner"
 ANNOTATION_EMERGENCY = f"{GROUP}/emergency-reason"
+ANNOTATION_PAUSED = f"{GROUP}/pause-reason"
 ANNOTATION_RETIRING = f"{GROUP}/retiring"
 ANNOTATION_DRAINED = f"{GROUP}/drained"
 

@@ -13,7 +13,19 @@ from interlock.api.kinds.deployment import AgentDeploymentSpec
 from interlock.api.values import Purpose
 
 Cause = Literal["", "failed", "revoked", "requested"]
-TransitionType = Literal["Promotion", "Rollback", "Quarantine", "Restore", "FailedStage", "Release"]
+TransitionType = Literal[
+    "Promotion",
+    "Rollback",
+    "Quarantine",
+    "Restore",
+    "FailedStage",
+    "Release",
+    "Freeze",
+    "Unfreeze",
+]
+Action = Literal["hold", "rollback", "quarantine", "freeze"]
+"""What a bad vote asks for: stop promotions, leave the revision, isolate the agent, wait for
+a person."""
 Use = tuple[str, str, datetime]
 """A signer at work: identity, issuer, and when the signature was made."""
 Ending = Literal["Committed", "Abandoned", "Failed"]
@@ -46,6 +58,8 @@ class Revision:
     created: datetime
     marks: frozenset[str] = frozenset()
     """All digests by which it can be revoked, as 64 hex digits."""
+    parent: str = ""
+    """Name of the revision whose fallback this is; empty for a revision of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +102,8 @@ class Transition:
     request: str = ""
     nonces: tuple[str, ...] = ()
     cut: bool = False
+    switch: str = ""
+    """Digest of what all members of the group wanted when this promotion was made."""
     end: Ending | None = None
     ended: datetime | None = None
     healthy: datetime | None = None
@@ -113,13 +129,78 @@ class Workload:
     """The transition for which the last rolling restart was made."""
     started: datetime | None = None
     """When the first container of a pod that still is not ready was started."""
-    failing: str = ""
-    """Why the pods vote the revision unhealthy; empty where they do not."""
 
     @property
     def warm(self) -> bool:
         """Whether traffic can be pointed here now."""
         return self.ready > 0 and not self.retiring
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What one signal says of one revision now, over its window."""
+
+    signal: str
+    verdict: Literal["good", "bad", "none"]
+    """`none` is no data: it holds a promotion and never rolls anything back."""
+    message: str
+    action: Action = "rollback"
+    """What it asks for when it is bad."""
+    lasting: bool = False
+    """Whether it counts after the bake too."""
+    bad: int = 0
+    of: int = 0
+    """Bad samples of all samples in the window."""
+    since: datetime | None = None
+    """Since when it says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What keeps automatic moves from fighting, as policy sets it."""
+
+    cool_down: timedelta = timedelta(minutes=15)
+    """No promotion for so long after an automatic rollback."""
+    rollbacks: int = 2
+    """So many automatic rollbacks within `window` freeze the agent until a person lifts it."""
+    window: timedelta = timedelta(hours=24)
+    promotions: int = 5
+    """Agents that may be between commit and the end of their bake at once."""
+    inspect_every: timedelta = timedelta(minutes=5)
+    """How often live objects are compared with what was rendered."""
+    repairs: int = 3
+    """So many repairs within `repairs_within` freeze the agent: somebody else writes there."""
+    repairs_within: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What all other agents are doing, as far as it concerns one."""
+
+    promoting: int = 0
+    """Other agents between commit and the end of their bake."""
+    halted: str = ""
+    """Why promotions and rollbacks for health are stopped everywhere; empty where they are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another agent of the namespace: one that this one depends on, or of its group."""
+
+    name: str
+    exists: bool
+    depends_on: tuple[str, ...] = ()
+    group: str = ""
+    wanted: str = ""
+    """Content digest that its team asks for."""
+    settled: bool = False
+    """Whether it serves what its team asks for, healthily."""
+    ready: bool = False
+    """Whether its candidate is allowed, staged and proven, and waits for the others only."""
+    switch: str = ""
+    """The switch by which its serving revision came."""
+    left: Mapping[str, datetime] = field(default_factory=dict)
+    """Switches that it has left again, and when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +217,8 @@ class Request:
     expect: str = ""
     to: str = ""
     digest: str = ""
+    frozen: bool = False
+    """A release of the freeze, not of a hold."""
     cut: bool = False
 
 
@@ -175,6 +258,8 @@ class Observed:
     timing: Timing | None = None
     pointer: str | None = None
     """Revision that the Service names; None where there is no Service."""
+    preview: str | None = None
+    """Revision that the preview Service names; None where there is no such Service."""
     emergency: str = ""
     """The reason given with an emergency write of the pointer."""
     quarantined: bool = False
@@ -192,5 +277,17 @@ class Observed:
     judged: Mapping[tuple[str, Purpose], Judged] = field(default_factory=dict)
     staged: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Revision to (reason, message) of a stage that the API server refused."""
+    votes: Mapping[str, tuple[Vote, ...]] = field(default_factory=dict)
+    """Revision to what the signals say of it."""
+    limits: Limits = Limits()
+    fleet: Fleet = Fleet()
+    peers: tuple[Peer, ...] = ()
+    """The agents that it depends on and the other members of its group, by name."""
+    drift: tuple[str, ...] = ()
+    """Live objects that differed from what was rendered, when it was last looked."""
+    inspected: datetime | None = None
+    """When this process compared live objects with what was rendered."""
+    repairs: tuple[datetime, ...] = ()
+    """When this process put drifted objects right."""
     bad_records: tuple[str, ...] = ()
     """Records whose signature does not hold."""

@@ -66,6 +66,8 @@ class Commit:
     behaviour: str
     decision: str
     nonces: tuple[str, ...]
+    switch: str = ""
+    """Digest of what all members of the group want; empty without a group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,20 @@ class Forget:
 
 
 @dataclass(frozen=True, slots=True)
+class Inspect:
+    """Compares the live objects of these revisions with what was rendered, and puts them right."""
+
+    revisions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Points the preview Service at a revision that is to be proven."""
+
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
 class AddFinalizer:
     """Keeps the AgentDeployment until its namespace is gone."""
 
@@ -177,5 +193,17 @@ class Finalize:
     """Removes the agent's namespace, then lets the AgentDeployment go."""
 
 
-WorkStep = Admit | Judge | Stage | Drain | Scale | Entitle | Forget | AddFinalizer | Finalize
+WorkStep = (
+    Admit
+    | Judge
+    | Stage
+    | Preview
+    | Drain
+    | Scale
+    | Entitle
+    | Inspect
+    | Forget
+    | AddFinalizer
+    | Finalize
+)
 Step = Rest | TrafficStep | WorkStep

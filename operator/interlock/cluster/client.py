@@ -5,7 +5,8 @@ objects stay dicts. Transport, TLS and token refresh are the official client's (
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ REQUEST_TIMEOUT = 10.0
 """Seconds for one request; a request that takes longer is retried by the queue."""
 CONNECTIONS = 64
 LIST_CHUNK = 500
+JSON = "application/json"
+CHUNK = 65536
+METADATA_ONLY = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 class ClusterError(Exception):
@@ -85,6 +89,8 @@ RESOURCES: dict[str, Resource] = {
     "Event": Resource("/api/v1", "events"),
     "Deployment": Resource("/apis/apps/v1", "deployments"),
     "NetworkPolicy": Resource("/apis/networking.k8s.io/v1", "networkpolicies"),
+    "Role": Resource("/apis/rbac.authorization.k8s.io/v1", "roles"),
+    "RoleBinding": Resource("/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
     "Lease": Resource("/apis/coordination.k8s.io/v1", "leases"),
     "CustomResourceDefinition": Resource(
         "/apis/apiextensions.k8s.io/v1", "customresourcedefinitions", namespaced=False
@@ -141,6 +147,22 @@ class Client:
         except NotFound:
             return None
 
+    async def page(
+        self,
+        kind: str,
+        namespace: str,
+        *,
+        most: int = LIST_CHUNK,
+        fields: str = "",
+        metadata_only: bool = False,
+    ) -> list[Object]:
+        """Return at most so many objects of a namespace, with or without their content."""
+        query = {"limit": str(most)} | ({"fieldSelector": fields} if fields else {})
+        path = RESOURCES[kind].path(namespace, None, None)
+        accept = METADATA_ONLY if metadata_only else JSON
+        found = await self._request("GET", path, query=query, accept=accept)
+        return [item | {"kind": kind} for item in found.get("items") or []]
+
     async def list(self, kind: str, namespace: str | None = None, labels: str = "") -> list[Object]:
         """Return all objects of a kind, read in chunks; each carries kind and apiVersion."""
         items: list[Object] = []
@@ -156,6 +178,17 @@ class Client:
             token = page.get("metadata", {}).get("continue", "")
             if not token:
                 return items
+
+    async def tail(self, namespace: str, pod: str, query: Mapping[str, str], most: int) -> bytes:
+        """Return the last bytes of a container's log, holding hardly more than these meanwhile."""
+        path = RESOURCES["Pod"].path(namespace, pod, "log")
+        kept = b""
+        async with self._answers("GET", path, query=query, accept="*/*") as (code, chunks):
+            async for chunk in chunks:
+                kept = (kept + chunk)[-most:]
+        if not 200 <= code < 300:
+            _answer(code, kept)
+        return kept
 
     async def create(self, obj: Object, *, dry_run: bool = False) -> Object:
         """Create an object. Raises Conflict where it exists."""
@@ -204,12 +237,15 @@ class Client:
         return await self._request("PUT", self._path(obj), body=obj)
 
     async def delete(
-        self, kind: str, namespace: str | None, name: str, *, uid: str = "", now: bool = False
+        self, kind: str, namespace: str | None, name: str, *, uid: str = "", grace: int | None = None
     ) -> None:
-        """Delete an object if it is there; only the one with this UID, where one is given."""
+        """Delete an object if it is there; only the one with this UID, where one is given.
+
+        `grace` is in seconds; 0 takes a pod out of the API before its process has ended.
+        """
         options: Object = {"kind": "DeleteOptions", "apiVersion": "v1"}
         options |= {"preconditions": {"uid": uid}} if uid else {}
-        options |= {"gracePeriodSeconds": 0} if now else {}
+        options |= {"gracePeriodSeconds": grace} if grace is not None else {}
         try:
             await self._request("DELETE", RESOURCES[kind].path(namespace, name, None), body=options)
         except NotFound:
@@ -227,22 +263,41 @@ class Client:
         *,
         body: object = None,
         query: Mapping[str, str] | None = None,
-        media: str = "application/json",
+        media: str = JSON,
+        accept: str = JSON,
     ) -> Object:
-        headers = {"Content-Type": media, "Accept": "application/json"}
+        async with self._answers(
+            method, path, body=body, query=query, media=media, accept=accept
+        ) as (code, chunks):
+            data = b"".join([chunk async for chunk in chunks])
+        return _answer(code, data)
+
+    @asynccontextmanager
+    async def _answers(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        query: Mapping[str, str] | None = None,
+        media: str = JSON,
+        accept: str = JSON,
+    ) -> AsyncIterator[tuple[int, AsyncIterator[bytes]]]:
+        """Give code and bytes of an answer. The user agent names us as manager of what we write."""
+        headers = {"Content-Type": media, "Accept": accept, "User-Agent": names.FIELD_MANAGER}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         try:
             timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT)
-            response = await self._api.rest_client.request(
+            answer = await self._api.rest_client.request(
                 method, url, headers=headers, body=body, _request_timeout=timeout
             )
-            data = await response.read()
+            async with answer.response as response:
+                yield response.status, response.content.iter_chunked(CHUNK)
         except ApiException as error:
             raise ClusterError(error.status or 0, str(error.reason)) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ClusterError(0, f"the API server did not answer: {error!r}") from error
-        return _answer(response.status, data)
 
 
 def _answer(code: int, data: bytes) -> Object:

@@ -2,22 +2,18 @@
 
 from datetime import datetime
 
-from interlock.api.observed import Observed, Wanted
+from interlock.api.observed import Observed, Wanted, Workload
 from interlock.api.reasons import Reason
-from interlock.api.steps import Admit, Commit, Judge, Record, Rest, Stage, Step
+from interlock.api.steps import Admit, Commit, Judge, Preview, Record, Rest, Stage, Step
 from interlock.api.values import Purpose
-from interlock.decide import view
+from interlock.decide import group, health, view
 
 
 def wait_for_grant(seen: Observed, now: datetime) -> Step | None:
-    """Without policy, or a grant of it, there is no namespace, no fetch and no record.
-
-    An autonomous agent waits as well: beside its successor it would act twice (I14), and there is
-    no decision point yet that could tell the two apart.
-    """
+    """Without policy, or a grant of it, there is no namespace, no fetch and no record."""
     if not seen.policy or seen.granted or seen.timing is None or seen.namespace == "foreign":
         return Rest()
-    return Rest() if seen.wanted and seen.wanted.spec.mode == "autonomous" else None
+    return None
 
 
 def admit(seen: Observed, now: datetime) -> Step | None:
@@ -42,32 +38,40 @@ def judge_candidate(seen: Observed, now: datetime) -> Step | None:
 
 
 def stage_candidate(seen: Observed, now: datetime) -> Step | None:
-    """An allowed candidate's pods are made to exist, beside what serves."""
+    """An allowed candidate's pods are made to exist, beside what serves.
+
+    One that acts by itself gets its objects and no pod: it starts when the other one has ended.
+    """
     wanted, name = seen.wanted, view.candidate(seen)
-    if wanted is None or not _promotable(seen, name, now) or name in seen.staged:
+    if wanted is None or not promotable(seen, name, now) or name in seen.staged:
         return None
     workload = seen.workloads.get(name)
-    if workload is None or workload.replicas < wanted.spec.replicas or workload.retiring:
-        return Stage(name, wanted.spec.replicas)
+    replicas = 0 if view.alone(seen, name, seen.pointer or "") else wanted.spec.replicas
+    if workload is None or workload.replicas < replicas or (replicas and workload.retiring):
+        return Stage(name, replicas)
     return None
 
 
+def preview(seen: Observed, now: datetime) -> Step | None:
+    """The preview Service leads to the candidate that is being proven."""
+    name = view.candidate(seen)
+    load = seen.workloads.get(name)
+    shown = bool(load and load.replicas) and promotable(seen, name, now)
+    return Preview(name) if shown and seen.preview not in (None, name) else None
+
+
 def fail_stage(seen: Observed, now: datetime) -> Step | None:
-    """A candidate whose pods crash, or run and never become ready, is held; traffic stays."""
+    """A candidate with a vote against it, or never ready, is held; traffic stays."""
     name = view.candidate(seen)
     workload = seen.workloads.get(name)
-    if workload is None or not workload.replicas or not _promotable(seen, name, now):
+    if workload is None or not workload.replicas or not promotable(seen, name, now):
         return None
-    late = (
-        workload.started is not None
-        and seen.timing is not None
-        and now - workload.started > seen.timing.ready_within
-    )
-    if not (workload.failing or late):
+    vote = next(health.bad(seen, name, *health.LEAVING), None)
+    late = _late(seen, workload, now)
+    if not (vote or late):
         return None
     revision = seen.revisions[name]
     verdict = seen.verdicts[(name, Purpose.PROMOTION)]
-    limit = int(seen.timing.ready_within.total_seconds()) if seen.timing else 0
     return Record(
         type="FailedStage",
         origin=seen.pointer or "",
@@ -75,20 +79,16 @@ def fail_stage(seen: Observed, now: datetime) -> Step | None:
         digest=revision.digest,
         behaviour=revision.behaviour,
         cause="failed",
-        reason=Reason.NEVER_READY,
-        message=workload.failing or f"its pods ran for {limit} s and did not become ready",
+        reason=Reason.UNHEALTHY if vote and not late else Reason.NEVER_READY,
+        message=f"{vote.signal}: {vote.message}" if vote else late,
         nonces=verdict.nonces,
     )
 
 
 def commit_candidate(seen: Observed, now: datetime) -> Step | None:
-    """Traffic moves forward when every pod of the candidate is ready."""
-    wanted, name = seen.wanted, view.candidate(seen)
-    workload = seen.workloads.get(name)
-    if wanted is None or workload is None or not _promotable(seen, name, now):
-        return None
-    enough = workload.ready >= wanted.spec.replicas and workload.updated
-    if not enough or not workload.warm or name not in seen.admitted:
+    """Traffic moves forward when the candidate is proven and nothing makes it wait."""
+    name = view.candidate(seen)
+    if seen.wanted is None or not ready(seen, now) or waits(seen, now):
         return None
     revision = seen.revisions[name]
     verdict = seen.verdicts[(name, Purpose.PROMOTION)]
@@ -99,7 +99,52 @@ def commit_candidate(seen: Observed, now: datetime) -> Step | None:
         behaviour=revision.behaviour,
         decision=verdict.name,
         nonces=verdict.nonces,
+        switch=group.switch(seen),
     )
+
+
+def ready(seen: Observed, now: datetime) -> bool:
+    """Whether the candidate is allowed, staged and proven."""
+    wanted, name = seen.wanted, view.candidate(seen)
+    workload = seen.workloads.get(name)
+    if wanted is None or workload is None or not promotable(seen, name, now):
+        return False
+    if name not in seen.admitted:
+        return False
+    if view.alone(seen, name, seen.pointer or ""):
+        return True
+    enough = workload.ready >= wanted.spec.replicas and workload.updated
+    shown = seen.preview in (None, name)
+    return enough and workload.warm and shown and health.proven(seen, name)
+
+
+def waits(seen: Observed, now: datetime) -> group.Wait | None:
+    """Return why a candidate that is ready does not switch yet."""
+    if wait := stands_still(seen, now) or group.waits(seen):
+        return wait
+    if seen.fleet.promoting >= seen.limits.promotions:
+        text = f"{seen.fleet.promoting} other agents are within their bake"
+        return Reason.PROMOTION_LIMIT, f"{text}, at most {seen.limits.promotions} may be"
+    return None
+
+
+def stands_still(seen: Observed, now: datetime) -> group.Wait | None:
+    """Return why nothing is promoted now, whatever the agent's peers do."""
+    until = view.cools_until(seen)
+    if until and now < until:
+        return Reason.COOLING_DOWN, f"an automatic rollback was just made; until {until:%H:%M:%S}Z"
+    if seen.fleet.halted:
+        return Reason.FLEET_HALTED, seen.fleet.halted
+    return None
+
+
+def promotable(seen: Observed, name: str, now: datetime) -> bool:
+    """Whether nothing forbids that this candidate is staged and serves."""
+    if seen.wanted is None or not name or name == seen.pointer or name in seen.revoked:
+        return False
+    if seen.wanted.spec.paused or not seen.fresh or view.frozen(seen) or health.holding(seen):
+        return False
+    return _allowed(seen, name, now) and view.judged_since(seen, name, Purpose.PROMOTION)
 
 
 def _stopped(seen: Observed, wanted: Wanted, name: str) -> bool:
@@ -116,10 +161,11 @@ def _allowed(seen: Observed, name: str, now: datetime) -> bool:
     return verdict.expires is None or now < verdict.expires
 
 
-def _promotable(seen: Observed, name: str, now: datetime) -> bool:
-    """Whether nothing forbids that this candidate serves now."""
-    if seen.wanted is None or not name or name == seen.pointer or name in seen.revoked:
-        return False
-    if seen.wanted.spec.paused or not seen.fresh:
-        return False
-    return _allowed(seen, name, now) and view.judged_since(seen, name, Purpose.PROMOTION)
+def _late(seen: Observed, workload: Workload, now: datetime) -> str:
+    """Return how long its containers ran without becoming ready; pull and scheduling are free."""
+    if workload.started is None or seen.timing is None:
+        return ""
+    limit = seen.timing.ready_within
+    late = now - workload.started > limit
+    text = f"its pods ran for {int(limit.total_seconds())} s and did not become ready"
+    return text if late else ""

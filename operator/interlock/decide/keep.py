@@ -4,9 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 from interlock.api.kinds.base import seconds
 from interlock.api.observed import Observed
-from interlock.api.steps import Drain, Entitle, Forget, Judge, Scale, Stage, Step
+from interlock.api.steps import Drain, Entitle, Forget, Inspect, Judge, Scale, Stage, Step
 from interlock.api.values import Purpose
-from interlock.decide import view
+from interlock.decide import arrive, view
+
+LOOK_AGAIN = timedelta(seconds=2)
+"""How long a candidate that waits for other agents rests."""
 
 
 def entitle(seen: Observed, now: datetime) -> Step | None:
@@ -44,15 +47,14 @@ def rest_the_rest(seen: Observed, now: datetime) -> Step | None:
 
 
 def keep_warm(seen: Observed, now: datetime) -> Step | None:
-    """What serves, and the revision to go back to, have the replicas that the team asks for.
+    """What serves, and what to go back to, have the replicas that the team asks for.
 
-    Neither needs a gate: both were allowed, and the target was judged again ahead.
+    None needs a gate: they were allowed, and the targets were judged again ahead.
     """
-    target = next(iter(view.targets(seen)), "")
-    for name in (seen.pointer or "", target):
+    for name in (seen.pointer or "", *view.targets(seen)):
         goal = _replicas_wanted(seen, name)
         known = name in seen.revisions and name in seen.admitted and name not in seen.staged
-        if known and goal and _stands_wrong(seen, name, goal):
+        if known and goal and _stands_wrong(seen, name, goal) and not _beside(seen, name):
             return Stage(name, goal)
     return None
 
@@ -66,20 +68,32 @@ def judge_targets(seen: Observed, now: datetime) -> Step | None:
     return None
 
 
+def inspect(seen: Observed, now: datetime) -> Step | None:
+    """Live objects are compared with what was rendered, and put right."""
+    due = seen.inspected is None or now - seen.inspected >= seen.limits.inspect_every
+    if view.serving(seen) is None or not due:
+        return None
+    staged = [name for name in view.kept(seen) if name in seen.workloads]
+    return Inspect(tuple(staged))
+
+
 def forget(seen: Observed, now: datetime) -> Step | None:
     """Revisions that neither serve, nor are asked for, nor can be gone back to are deleted."""
     order = list(dict.fromkeys(move.to for move in view.moves(seen) if move.type == "Promotion"))
     keep = {seen.pointer, view.candidate(seen), *order[: view.HISTORY + 1], *view.kept(seen)}
-    for name in sorted(seen.revisions):
+    for name, known in sorted(seen.revisions.items()):
         workload = seen.workloads.get(name)
-        if name not in keep and (workload is None or workload.replicas == 0):
+        rests = workload is None or workload.replicas == 0
+        if name not in keep and rests and (not known.parent or known.parent not in keep):
             return Forget(name)
     return None
 
 
 def next_deadline(seen: Observed, now: datetime) -> datetime | None:
     """Return when, without any event, something may have to be done."""
-    moments = [*_judging(seen), *_baking(seen), *_warming(seen)]
+    moments = [*_judging(seen), *_baking(seen), *_warming(seen), *_waiting(seen, now)]
+    if seen.inspected is not None and view.serving(seen) is not None:
+        moments.append(seen.inspected + seen.limits.inspect_every)
     moments += [_left_until(seen, name) for name, load in seen.workloads.items() if load.replicas]
     return min((moment for moment in moments if moment > now), default=None)
 
@@ -89,11 +103,25 @@ def _replicas_wanted(seen: Observed, name: str) -> int:
     wanted = seen.wanted
     if wanted is None or view.quarantined(seen) or name not in view.kept(seen):
         return 0
-    if name in (seen.pointer, view.candidate(seen)):
+    if name == seen.pointer:
         return wanted.spec.replicas
-    if name != next(iter(view.targets(seen)), ""):
+    if name == view.candidate(seen) and not view.alone(seen, name, seen.pointer or ""):
+        return wanted.spec.replicas
+    if name not in _standby(seen) or view.alone(seen, name, seen.pointer or ""):
         return 0
     return {"full": wanted.spec.replicas, "min": 1, "none": 0}[wanted.spec.warm]
+
+
+def _standby(seen: Observed) -> list[str]:
+    """Return what is kept warm: the revision to go back to, and the fallback behind it."""
+    found = view.targets(seen)
+    return [*found[:1], *view.fallbacks(seen, seen.pointer or "")]
+
+
+def _beside(seen: Observed, name: str) -> bool:
+    """Whether pods of another revision still exist that this one must never run beside."""
+    others = [load for other, load in seen.workloads.items() if other != name]
+    return view.alone(seen, name, *seen.workloads) and any(load.pods for load in others)
 
 
 def _stands_wrong(seen: Observed, name: str, goal: int) -> bool:
@@ -109,6 +137,14 @@ def _left_until(seen: Observed, name: str) -> datetime:
     if move is None or move.ended is None or move.origin != name or known is None or move.cut:
         return datetime.min.replace(tzinfo=UTC)
     return move.ended + timedelta(seconds=seconds(known.spec.rollout.drain))
+
+
+def _waiting(seen: Observed, now: datetime) -> list[datetime]:
+    """A candidate that waits for other agents looks again soon: nothing of its own will change."""
+    if not arrive.ready(seen, now) or not arrive.waits(seen, now):
+        return []
+    until = view.cools_until(seen)
+    return [now + LOOK_AGAIN, *([until] if until else [])]
 
 
 def _judging(seen: Observed) -> list[datetime]:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from interlock.api import digests, names
-from interlock.api.observed import Observed, Request, Revision, Transition
+from interlock.api.observed import Observed, Request, Revision, Transition, TransitionType
 from interlock.api.reasons import Reason
 from interlock.api.steps import MoveBack, Record, Refuse, Settle, TrafficStep
 from interlock.decide import view
@@ -91,6 +91,10 @@ def _quarantine(seen: Observed, request: Request) -> TrafficStep:
 
 
 def _release(seen: Observed, request: Request) -> TrafficStep:
+    if request.frozen:
+        if not view.frozen(seen) and not view.cools_until(seen):
+            return _refuse(request, "the agent is not frozen")
+        return _record(request, "Unfreeze", None)
     if not request.digest:
         if not view.quarantined(seen):
             return _refuse(request, "the agent is not quarantined")
@@ -110,15 +114,15 @@ def _release(seen: Observed, request: Request) -> TrafficStep:
 _CAUSES = {"failed": "failed", "revoked": "was revoked", "": "left", "requested": "was left"}
 
 
-def _record(request: Request, type_: str, hold: Transition | None) -> Record:
+def _record(request: Request, type_: TransitionType, hold: Transition | None) -> Record:
     return Record(
-        type="Restore" if type_ == "Restore" else "Release",
+        type=type_,
         origin="",
         to="",
         digest=hold.digest if hold else "",
         behaviour=hold.behaviour if hold else "",
         cause="",
-        reason=Reason.RELEASED,
+        reason=Reason.UNFROZEN if type_ == "Unfreeze" else Reason.RELEASED,
         message=request.reason,
         request=request,
         requested_by=request.requested_by,

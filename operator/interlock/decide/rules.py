@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from interlock.api import names
-from interlock.api.observed import Observed, Transition
+from interlock.api.observed import Cause, Observed, Transition
 from interlock.api.reasons import Reason
 from interlock.api.steps import (
     AddFinalizer,
@@ -20,7 +20,7 @@ from interlock.api.steps import (
     Rest,
     Step,
 )
-from interlock.decide import arrive, keep, view
+from interlock.decide import arrive, group, health, keep, view
 from interlock.decide.requests import judge_request
 
 Rule = Callable[[Observed, datetime], Step | None]
@@ -32,7 +32,7 @@ def finish_interrupted(seen: Observed, now: datetime) -> Step | None:
     if record is None:
         return None
     if record.type == "Promotion":
-        return FinishTransition(record, abandon=seen.pointer != record.to)
+        return FinishTransition(record, abandon=_gives_up(seen, record))
     known = {record.origin, record.to, names.NO_REVISION}
     moves_traffic = record.type in view.POINTER_MOVES and seen.pointer is not None
     lost = moves_traffic and seen.pointer not in known
@@ -72,29 +72,52 @@ def finish_cut(seen: Observed, now: datetime) -> Step | None:
     return None
 
 
-def leave_failing(seen: Observed, now: datetime) -> Step | None:
-    """Inside the bake time, a serving revision that its signals vote unhealthy is left."""
-    record = view.baking(seen)
+def isolate(seen: Observed, now: datetime) -> Step | None:
+    """What no longer is what was approved, or endangers people, loses traffic and pods at once."""
     serving = view.serving(seen)
-    if record is None or serving is None or not serving.spec.rollout.auto_rollback:
+    if serving is None or view.quarantined(seen):
         return None
-    workload = seen.workloads.get(serving.name)
-    ends = view.bake_ends(seen, record)
-    if workload is None or not workload.failing or ends is None or now > ends:
+    vote = next(health.bad(seen, serving.name, "quarantine"), None)
+    if vote is None:
         return None
-    if not serving.spec.rollback.allowed:
+    return MoveBack(
+        type="Quarantine",
+        origin=serving.name,
+        to=names.NO_REVISION,
+        digest=serving.digest,
+        behaviour="",
+        cause="",
+        reason=Reason.QUARANTINED,
+        message=f"{vote.signal}: {vote.message}",
+        cut=True,
+    )
+
+
+def leave_failing(seen: Observed, now: datetime) -> Step | None:
+    """A serving revision that its signals vote bad is left, once, unless somebody stopped that."""
+    serving, vote = view.serving(seen), health.failing(seen, now)
+    if serving is None or vote is None or not serving.spec.rollout.auto_rollback:
         return None
-    return _leave(seen, "failed", Reason.UNHEALTHY, workload.failing, cut=False)
+    if seen.fleet.halted or view.frozen(seen) or _needs_a_person(seen):
+        return None
+    return _leave(seen, "failed", Reason.UNHEALTHY, f"{vote.signal}: {vote.message}", cut=False)
+
+
+def leave_with_group(seen: Observed, now: datetime) -> Step | None:
+    """When a member of the group left, those that came with it go back too, dependents first."""
+    serving, left = view.serving(seen), group.left_by(seen)
+    if serving is None or left is None or not serving.spec.rollback.allowed:
+        return None
+    return _leave(seen, "", Reason.GROUP_LEFT, f"{left[1].name} of its group went back", cut=False)
 
 
 def mark_healthy(seen: Observed, now: datetime) -> Step | None:
-    """A promotion whose bake ended with pods that serve is marked healthy, once."""
+    """A promotion whose bake ended with good votes only is marked healthy, once."""
     record = view.baking(seen)
     ends = view.bake_ends(seen, record) if record else None
     if record is None or ends is None or now < ends:
         return None
-    workload = seen.workloads.get(record.to)
-    return MarkHealthy(record) if workload and workload.warm and not workload.failing else None
+    return MarkHealthy(record) if health.proven(seen, record.to) else None
 
 
 def explain_pointer(seen: Observed, now: datetime) -> Step | None:
@@ -118,11 +141,73 @@ def explain_pointer(seen: Observed, now: datetime) -> Step | None:
     )
 
 
+def freeze(seen: Observed, now: datetime) -> Step | None:
+    """Where going back by itself cannot help, nothing moves by itself until a person looked."""
+    if view.frozen(seen):
+        return None
+    serving = view.serving(seen)
+    why = _fight(seen, now) or (_cannot_leave(seen, now) if serving else None)
+    if why is None:
+        return None
+    return Record(
+        type="Freeze",
+        origin=seen.pointer or "",
+        to="",
+        digest=serving.digest if serving else "",
+        behaviour="",
+        cause="",
+        reason=why[0],
+        message=why[1],
+    )
+
+
 def take_in(seen: Observed, now: datetime) -> Step | None:
     """Our finalizer comes first, so that nothing of an agent outlives it unseen."""
     if seen.wanted is None:
         return Rest()
     return None if seen.wanted.finalizer else AddFinalizer()
+
+
+def _gives_up(seen: Observed, record: Transition) -> bool:
+    """Whether an interrupted promotion is abandoned: only one that waits for pods may go on."""
+    if seen.pointer == record.to:
+        return False
+    if not view.alone(seen, record.origin, record.to) or seen.pointer != record.origin:
+        return True
+    urgent = any(request.kind != "AgentRelease" for request in seen.requests)
+    return urgent or record.to != view.candidate(seen) or record.to in seen.revoked
+
+
+def _needs_a_person(seen: Observed) -> str:
+    """Return why what serves cannot be left by itself; empty where it can."""
+    serving = seen.revisions[seen.pointer or ""]
+    if not serving.spec.rollback.allowed:
+        return "its content says rollback.allowed: false"
+    if any(view.automatic(one) and one.origin == serving.name for one in seen.transitions):
+        return "it was left by itself before"
+    return ""
+
+
+def _cannot_leave(seen: Observed, now: datetime) -> tuple[Reason, str] | None:
+    silent = next(health.bad(seen, seen.pointer or "", "freeze"), None)
+    if silent:
+        return Reason.UNHEALTHY, f"{silent.signal}: {silent.message}"
+    vote = health.failing(seen, now)
+    if vote is None or not seen.revisions[seen.pointer or ""].spec.rollout.auto_rollback:
+        return None
+    why = _needs_a_person(seen)
+    forward = not seen.revisions[seen.pointer or ""].spec.rollback.allowed
+    reason = Reason.FORWARD_ONLY if forward else Reason.UNHEALTHY
+    return (reason, f"{vote.signal}: {vote.message}; {why}") if why else None
+
+
+def _fight(seen: Observed, now: datetime) -> tuple[Reason, str] | None:
+    frozen_before = [one.at for one in seen.transitions if one.type == "Unfreeze"]
+    since = max([now - seen.limits.repairs_within, *frozen_before])
+    recent = [moment for moment in seen.repairs if moment > since]
+    if len(recent) < seen.limits.repairs:
+        return None
+    return Reason.DRIFT, f"{len(recent)} repairs, and it drifted again: {', '.join(seen.drift)}"
 
 
 def _gives_way(seen: Observed, record: Transition) -> bool:
@@ -141,7 +226,7 @@ def _exists(seen: Observed, revision: str) -> bool:
     return revision in seen.admitted or bool(workload and (workload.replicas or workload.pods))
 
 
-def _leave(seen: Observed, cause: str, reason: Reason, message: str, *, cut: bool) -> MoveBack:
+def _leave(seen: Observed, cause: Cause, reason: Reason, message: str, *, cut: bool) -> MoveBack:
     serving = seen.revisions[seen.pointer or ""]
     target = next(iter(view.targets(seen)), names.NO_REVISION)
     promotion: Transition | None = view.last_promotion(seen, serving.name)
@@ -151,7 +236,7 @@ def _leave(seen: Observed, cause: str, reason: Reason, message: str, *, cut: boo
         to=target,
         digest=serving.digest,
         behaviour=serving.behaviour,
-        cause="revoked" if cause == "revoked" else "failed",
+        cause=cause,
         reason=reason,
         message=message,
         nonces=promotion.nonces if promotion else (),
@@ -164,10 +249,13 @@ RULES: tuple[Rule, ...] = (
     finish_interrupted,
     leave_revoked,
     obey_request,
+    isolate,
     finish_cut,
     leave_failing,
+    leave_with_group,
     mark_healthy,
     explain_pointer,
+    freeze,
     take_in,
     arrive.wait_for_grant,
     arrive.admit,
@@ -177,9 +265,11 @@ RULES: tuple[Rule, ...] = (
     keep.keep_warm,
     arrive.judge_candidate,
     arrive.stage_candidate,
+    arrive.preview,
     arrive.fail_stage,
     arrive.commit_candidate,
     keep.judge_targets,
+    keep.inspect,
     keep.forget,
 )
 

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any, Literal
 
 from interlock.api import digests, names
-from interlock.api.observed import Observed, Verdict
+from interlock.api.observed import Observed, Transition, Verdict
 from interlock.api.reasons import Reason
 from interlock.api.values import Purpose
-from interlock.decide import view
+from interlock.decide import arrive, health, view
 
 State = Literal["done", "moving", "waiting", "stopped"]
 
@@ -29,7 +29,17 @@ class Summary:
 
 def summarize(seen: Observed, now: datetime) -> Summary:
     """Return the one thing that a reader should know first."""
-    for ask in (_stalled, _admitting, _quarantine, _current, _held, _judged, _arriving):
+    for ask in (
+        _stalled,
+        _admitting,
+        _quarantine,
+        _frozen,
+        _current,
+        _held,
+        _switching,
+        _judged,
+        _arriving,
+    ):
         if summary := ask(seen, now):
             return summary
     return Summary("moving", "-", Reason.JUDGING, "the gates have not run yet")
@@ -43,8 +53,7 @@ def status(seen: Observed, now: datetime, previous: dict[str, Any]) -> dict[str,
     summary = summarize(seen, now)
     serving = view.serving(seen)
     asked = view.candidate(seen)
-    load = seen.workloads.get(serving.name) if serving else None
-    ready = bool(serving and load and load.warm and not load.failing)
+    ready = bool(serving and health.well(seen, serving.name))
     namespace = names.agent_namespace(wanted.namespace, wanted.name)
     generation = wanted.generation
     conditions = _conditions(seen, summary, ready=ready)
@@ -65,6 +74,9 @@ def status(seen: Observed, now: datetime, previous: dict[str, Any]) -> dict[str,
         "decision": decision.name if decision else "",
         "transition": last.name if last else "",
         "holds": _holds(seen),
+        "signals": _signals(seen),
+        "drifted": [one[:317] for one in seen.drift[:16]],
+        **_frozen_since(seen),
     }
 
 
@@ -80,8 +92,6 @@ def _stalled(seen: Observed, now: datetime) -> Summary | None:
         return _stop(Reason.POLICY_MISSING, "no governance was ever verified")
     if seen.namespace == "foreign":
         return _stop(Reason.NAMESPACE_TAKEN, "the agent's namespace exists and is not ours")
-    if seen.wanted and seen.wanted.spec.mode == "autonomous":
-        return _stop(Reason.UNSUPPORTED, "mode: autonomous is not supported yet; use mode: request")
     return None
 
 
@@ -103,17 +113,44 @@ def _quarantine(seen: Observed, now: datetime) -> Summary | None:
     return Summary("stopped", "Held", Reason.QUARANTINED, f"quarantined{who}: {last.message}")
 
 
+def _frozen(seen: Observed, now: datetime) -> Summary | None:
+    since, wanted = view.frozen(seen), seen.wanted
+    if since is None or wanted is None:
+        return None
+    way = f'kubectl interlock release {wanted.name} --frozen --reason "…" lifts it'
+    return Summary("stopped", "Held", Reason.FROZEN, f"frozen: {_why_frozen(since)}; {way}")
+
+
 def _current(seen: Observed, now: datetime) -> Summary | None:
     serving = view.serving(seen)
     if serving is None or view.candidate(seen) != serving.name:
         return None
+    vote = next(health.bad(seen, serving.name, *health.LEAVING), None)
     load = seen.workloads.get(serving.name)
-    if load is None or load.failing or not load.warm:
-        why = load.failing if load and load.failing else "no pod of it is ready"
-        return _stop(Reason.UNHEALTHY, f"what serves is unhealthy: {why}")
+    if vote or load is None or not load.warm:
+        why = f"{vote.signal}: {vote.message}" if vote else "no pod of it is ready"
+        halted = f"; no automatic rollback: {seen.fleet.halted}" if seen.fleet.halted else ""
+        return _stop(Reason.UNHEALTHY, f"what serves is unhealthy: {why}{halted}")
     if view.open_record(seen) or view.baking(seen):
-        return Summary("moving", "-", Reason.BAKING, "serving, and watched until the bake ends")
+        return Summary("moving", "-", Reason.BAKING, _bake(seen, serving.name))
     return Summary("done", "-", Reason.SERVING)
+
+
+def _bake(seen: Observed, name: str) -> str:
+    silent = [vote.signal for vote in seen.votes.get(name, ()) if vote.verdict == "none"]
+    waits = f"; no data yet from {', '.join(silent)}" if silent else ""
+    return f"serving, and watched until the bake ends{waits}"
+
+
+def _switching(seen: Observed, now: datetime) -> Summary | None:
+    """A switch of agents that must not run beside one another takes as long as pods take to end."""
+    record = view.open_record(seen)
+    if record is None or record.type not in ("Promotion", "Rollback"):
+        return None
+    if not view.alone(seen, record.origin, record.to):
+        return None
+    pods = sum(load.pods for name, load in seen.workloads.items() if name != record.to)
+    return Summary("moving", "-", Reason.STOPPING, f"waits until {pods} pods of others have ended")
 
 
 def _held(seen: Observed, now: datetime) -> Summary | None:
@@ -163,9 +200,20 @@ def _arriving(seen: Observed, now: datetime) -> Summary | None:
         return Summary("waiting", "Allowed", Reason.PAUSED, "allowed; spec.paused stops it")
     if name in seen.staged:
         return _stop(Reason(seen.staged[name][0]), seen.staged[name][1])
-    load = seen.workloads.get(name)
-    ready = f"{load.ready if load else 0} of {seen.wanted.spec.replicas} pods are ready"
+    if vote := health.holding(seen):
+        return Summary("waiting", "Allowed", Reason.PROVING, f"{vote.signal}: {vote.message}")
+    if arrive.ready(seen, now) and (wait := arrive.waits(seen, now)):
+        return Summary("waiting", "Allowed", wait[0], wait[1])
+    load, replicas = seen.workloads.get(name), seen.wanted.spec.replicas
+    if load and load.ready >= replicas and (unproven := _unproven(seen, name)):
+        return Summary("moving", "Allowed", Reason.PROVING, unproven)
+    ready = f"{load.ready if load else 0} of {replicas} pods are ready"
     return Summary("moving", "Allowed", Reason.WARMING, ready)
+
+
+def _unproven(seen: Observed, name: str) -> str:
+    votes = [vote for vote in seen.votes.get(name, ()) if vote.verdict != "good"]
+    return f"{votes[0].signal}: {votes[0].message}" if votes else ""
 
 
 def _stop(reason: Reason, message: str) -> Summary:
@@ -192,6 +240,7 @@ def _conditions(
         ("Approved", allowed, Reason.PASSED if allowed else summary.reason, ""),
         ("Staged", staged, Reason.STAGING if staged else summary.reason, ""),
         ("Serving", ready, Reason.SERVING if ready else summary.reason, ""),
+        ("Drifted", bool(seen.drift), Reason.DRIFT if seen.drift else Reason.SERVING, _drift(seen)),
     ]
     if summary.state == "moving":
         rows.append(("Reconciling", True, summary.reason, summary.message))
@@ -211,7 +260,7 @@ def _stamped(
     for type_, true, reason, message in rows:
         text = "True" if true else "False"
         old = before.get(type_, {})
-        moment = now.isoformat(timespec="seconds").replace("+00:00", "Z")
+        moment = _moment(now)
         changed = old.get("status") != text or "lastTransitionTime" not in old
         stamped.append(
             {
@@ -234,12 +283,49 @@ def _rollback_kind(seen: Observed) -> str:
     return "warm" if load and load.warm else "cold"
 
 
+def _drift(seen: Observed) -> str:
+    return f"put right: {', '.join(seen.drift)}" if seen.drift else ""
+
+
+def _signals(seen: Observed) -> list[dict[str, Any]]:
+    """Return what the signals say of the candidate while it is proven, else of what serves."""
+    asked = view.candidate(seen)
+    watched = asked if seen.votes.get(asked) else seen.pointer or ""
+    return [
+        {
+            "name": vote.signal,
+            "vote": vote.verdict,
+            "message": vote.message[:1024],
+            "window": {"bad": vote.bad, "of": vote.of},
+            "since": _moment(vote.since) if vote.since else "",
+        }
+        for vote in seen.votes.get(watched, ())[:32]
+    ]
+
+
+def _frozen_since(seen: Observed) -> dict[str, Any]:
+    since = view.frozen(seen)
+    if since is None:
+        return {}
+    return {"frozen": {"since": _moment(since.at), "reason": _why_frozen(since)[:1024]}}
+
+
+def _why_frozen(since: Transition) -> str:
+    if since.type == "Freeze":
+        return f"{since.reason}: {since.message}"
+    return f"too many automatic rollbacks, the last is {since.name}"
+
+
+def _moment(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def _holds(seen: Observed) -> list[dict[str, Any]]:
     return [
         {
             "digest": hold.digest,
             "cause": hold.cause,
-            "since": hold.at.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "since": _moment(hold.at),
             "transition": hold.name,
         }
         for hold in list(view.holds(seen).values())[-16:]

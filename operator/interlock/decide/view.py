@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from interlock.api import names
 from interlock.api.kinds.base import seconds
 from interlock.api.observed import Observed, Request, Revision, Transition, Verdict
+from interlock.api.reasons import Reason
 from interlock.api.values import Purpose
 
 HISTORY = 3
@@ -94,9 +95,9 @@ def not_a_target(seen: Observed, revision: str) -> str:
         return seen.revoked[revision]
     if hold := holds(seen).get(known.behaviour):
         return f"its behaviour is held since {hold.name} ({hold.reason})"
-    if not served_healthy(seen, revision):
+    if not known.parent and not served_healthy(seen, revision):
         return "it never served healthy"
-    verdict = newest_verdict(seen, revision)
+    verdict = newest_verdict(seen, known.parent or revision)
     if verdict is None or verdict.verdict in ("Blocked", "Error"):
         return f"its newest decision is negative: {verdict.message if verdict else 'there is none'}"
     return ""
@@ -110,9 +111,21 @@ def newest_verdict(seen: Observed, revision: str) -> Verdict | None:
 
 
 def targets(seen: Observed) -> list[str]:
-    """Return the revisions that traffic may go back to, newest promotion first."""
+    """Return the revisions that traffic may go back to: newest promotion first, fallback last."""
     order = list(dict.fromkeys(move.to for move in moves(seen) if move.type == "Promotion"))
+    order += fallbacks(seen, seen.pointer or "")
     return [name for name in order if name != seen.pointer and not not_a_target(seen, name)]
+
+
+def fallbacks(seen: Observed, revision: str) -> list[str]:
+    """Return the fallback of a revision, where its content has one and it was made."""
+    return [one.name for one in seen.revisions.values() if revision and one.parent == revision]
+
+
+def alone(seen: Observed, *revisions: str) -> bool:
+    """Whether one of these acts by itself, so that it must never run beside another (I14)."""
+    known = [seen.revisions[name] for name in revisions if name in seen.revisions]
+    return any(revision.spec.mode == "autonomous" for revision in known)
 
 
 def bake_ends(seen: Observed, record: Transition) -> datetime | None:
@@ -132,9 +145,61 @@ def baking(seen: Observed) -> Transition | None:
     return move
 
 
+def automatic(record: Transition) -> bool:
+    """Whether it is a rollback that nobody asked for and no revocation forced."""
+    return record.type == "Rollback" and record.cause == "failed" and record.committed
+
+
+def frozen(seen: Observed) -> Transition | None:
+    """Return the record since which nothing moves by itself, until a person lifts it."""
+    found, recent = None, list[Transition]()
+    for record in seen.transitions:
+        if record.type == "Unfreeze" and record.committed:
+            found, recent = None, []
+        elif record.type == "Freeze" and record.committed:
+            found = record
+        elif automatic(record):
+            recent = [one for one in recent if record.at - one.at <= seen.limits.window]
+            recent.append(record)
+            found = record if len(recent) >= seen.limits.rollbacks else found
+    return found
+
+
+def cools_until(seen: Observed) -> datetime | None:
+    """Return until when an automatic rollback keeps promotions waiting."""
+    for record in reversed(seen.transitions):
+        if record.type == "Unfreeze" and record.committed:
+            return None
+        if automatic(record):
+            return record.at + seen.limits.cool_down
+    return None
+
+
+def switch_of(seen: Observed) -> Transition | None:
+    """Return the promotion by which what serves came together with its group."""
+    move = last_move(seen)
+    together = move is not None and move.type == "Promotion" and move.switch != ""
+    return move if move is not None and together and move.to == seen.pointer else None
+
+
+def left_switches(seen: Observed) -> dict[str, datetime]:
+    """Return the switches that were left again, and when last."""
+    left: dict[str, datetime] = {}
+    brought: dict[str, str] = {}
+    for record in seen.transitions:
+        if not record.committed:
+            continue
+        if record.type == "Promotion":
+            brought[record.to] = record.switch
+        elif record.type in POINTER_MOVES and brought.get(record.origin):
+            left[brought[record.origin]] = record.at
+    return left
+
+
 def kept(seen: Observed) -> list[str]:
-    """Return the revisions whose pods may exist: serving, targets, and the staged candidate."""
-    names_ = [seen.pointer or "", *targets(seen)[:HISTORY]]
+    """Return the revisions whose pods may exist: serving, targets, fallback, staged candidate."""
+    pointer = seen.pointer or ""
+    names_ = [pointer, *targets(seen)[:HISTORY], *fallbacks(seen, pointer)]
     wanted = candidate(seen)
     if wanted and may_stage(seen, wanted):
         names_.append(wanted)
@@ -177,14 +242,14 @@ def judged_since(seen: Observed, revision: str, purpose: Purpose) -> bool:
 def spent(seen: Observed, digest: str) -> list[str]:
     """Return the nonces that count no more for a content.
 
-    A committed promotion spends its approvals; a recorded release of the same content lets those
-    of its last promotion count once more.
+    A committed promotion spends its approvals; a recorded release of the same content, or leaving
+    it for its group's sake alone, lets those of its last promotion count once more.
     """
     used: dict[str, str] = {}
     for record in seen.transitions:
         if record.type == "Promotion" and record.committed:
             used |= dict.fromkeys(record.nonces, record.name)
-        elif record.type == "Release" and record.digest == digest:
+        elif _gives_back(record) and record.digest == digest:
             last = _last_promotion_of(seen, digest, before=record.number)
             used = {nonce: name for nonce, name in used.items() if name != last}
     return sorted(used)
@@ -213,6 +278,10 @@ def matching(seen: Observed, prefix: str) -> list[Revision]:
 def age(request: Request, now: datetime) -> timedelta:
     """Return how long ago a request was created."""
     return now - request.created
+
+
+def _gives_back(record: Transition) -> bool:
+    return record.type == "Release" or (record.committed and record.reason == Reason.GROUP_LEFT)
 
 
 def _last_promotion_of(seen: Observed, digest: str, before: int) -> str:

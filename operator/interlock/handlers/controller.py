@@ -65,7 +65,8 @@ class Controller:
         self._governance = governance = Governance()
         traffic = TrafficPorts(client, self.cache, signer, keyring, _now)
         ports = WorkPorts(traffic, self.verifier, governance, {}, config.cluster)
-        self.engine = Engine(ports, Observer(self.cache, Parser(keyring)))
+        observer = Observer(self.cache, Parser(keyring), governance, ports.memories)
+        self.engine = Engine(ports, observer)
         self.governor = Governor(traffic, governance, self.verifier, self.engine.enqueue_all)
         self.acting = False
         self.informers = Informers(client, self.cache, self._changed)

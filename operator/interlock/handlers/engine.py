@@ -12,7 +12,7 @@ from interlock.actions.dispatch import run_traffic, run_work
 from interlock.actions.observe import Observer
 from interlock.actions.ports import WorkPorts
 from interlock.api.observed import Observed
-from interlock.api.steps import Rest, Step, TrafficStep
+from interlock.api.steps import Commit, MoveBack, Rest, Step, TrafficStep
 from interlock.cluster import status
 from interlock.cluster.cache import Key
 from interlock.decide import decide
@@ -60,13 +60,16 @@ class Engine:
                 self.enqueue(key)
 
     async def _move(self, key: Key) -> None:
-        _, step = self._decide(key)
+        seen, step = self._decide(key)
         if not isinstance(step, _TRAFFIC):
             self.work.add(key)
             return
+        if isinstance(step, Commit):
+            self._observer.fleet.begin(key)
         with metrics.step(step):
             applied = await run_traffic(step, key, self._ports.traffic)  # type: ignore[arg-type]
         self._tell(key, step, applied.message)
+        self._after(key, seen, step)
         self.work.add(key)
         if applied.again:
             self._waiting.pop(key, None)
@@ -74,6 +77,14 @@ class Engine:
         else:
             self._waiting[key] = step
             self.traffic.add_later(key, LOOK_AGAIN)
+
+    def _after(self, key: Key, seen: Observed, step: Step) -> None:
+        """What was said of a revision that traffic left counts no more; its group looks too."""
+        if isinstance(step, MoveBack):
+            self._ports.memory(key).samples.pop(step.origin, None)
+        for peer in seen.peers:
+            if peer.exists:
+                self.traffic.add(Key(key.namespace, peer.name))
 
     async def _work(self, key: Key) -> None:
         seen, step = self._decide(key)
@@ -91,8 +102,8 @@ class Engine:
         await self._report(key)
 
     def _decide(self, key: Key) -> tuple[Observed, Step]:
-        ports, now = self._ports, self._now()
-        seen = self._observer.look(key, ports.governance.current, ports.memory(key), now)
+        now = self._now()
+        seen = self._observer.look(key, now)
         return seen, decide(seen, now)
 
     def _sleep(self, key: Key, step: Rest) -> None:
@@ -106,11 +117,10 @@ class Engine:
         if obj is None:
             self._ports.memories.pop(key, None)
             self._waiting.pop(key, None)
+            self._observer.fleet.forget(key)
             return
         now = self._now()
-        seen = self._observer.look(
-            key, self._ports.governance.current, self._ports.memory(key), now
-        )
+        seen = self._observer.look(key, now)
         wanted = status_of(seen, now, obj.get("status") or {})
         if wanted and (written := await status.write(self._ports.traffic.client, obj, wanted)):
             cache.merge(written)

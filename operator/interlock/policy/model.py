@@ -151,10 +151,80 @@ class ScanPolicy(Model):
     maximum: dict[Severity, Annotated[int, Field(ge=0)]] = {"CRITICAL": 0, "HIGH": 0, "UNKNOWN": 0}
 
 
+class Violations(Model):
+    """How many policy violations a revision may cause, as the gateway counts them."""
+
+    minimum_decisions: Annotated[int, Field(ge=1)] = 50
+    ratio: Annotated[float, Field(ge=0, le=1)] = 0.01
+    burst: Annotated[int, Field(ge=1)] = 5
+    burst_within: Duration = "60s"
+
+
+class Baseline(Model):
+    """How much worse than what it replaced a revision may be, over the same window."""
+
+    ratio: Annotated[float, Field(ge=1)] = 2.0
+    floor: Annotated[float, Field(ge=0)] = 0.01
+    minimum_samples: Annotated[int, Field(ge=1)] = 50
+    window: Duration = "5m"
+
+
+class SignalPolicy(Model):
+    """When signals are asked, and what their samples amount to."""
+
+    initial_delay: Duration = "30s"
+    """How long a revision's pods are ready before it is sampled."""
+    interval: Duration = "30s"
+    timeout: Duration = "5s"
+    successes: Annotated[int, Field(ge=1, le=100)] = 5
+    """Consecutive good samples that prove a candidate."""
+    failures: Annotated[int, Field(ge=1, le=100)] = 3
+    """Consecutive bad samples that make a bad vote; good again after twice as many good ones."""
+    restarts: Annotated[int, Field(ge=1, le=100)] = 3
+    restarts_within: Duration = "5m"
+    pull_within: Duration = "60s"
+    """How long an image may fail to be pulled."""
+    denied_within: Duration = "30s"
+    """How long the API server may refuse our own pods after it accepted them in a dry run."""
+    violations: Violations = Violations()
+    baseline: Baseline = Baseline()
+    silence_holds: Duration = "60s"
+    """Gap in the decision log, while traffic flows, after which promotions stop."""
+    silence_freezes: Duration = "5m"
+    expiry: Literal["ignore", "quarantine"] = "ignore"
+    """What happens an hour after the evidence of what serves has expired."""
+
+
+class Breakers(Model):
+    """What keeps automatic moves from fighting, within an agent and over the fleet."""
+
+    cool_down: Duration = "15m"
+    """No promotion for so long after an automatic rollback."""
+    rollbacks: Annotated[int, Field(ge=1, le=100)] = 2
+    """So many automatic rollbacks within `rollbacks_within` freeze an agent."""
+    rollbacks_within: Duration = "24h"
+    promotions: Annotated[int, Field(ge=1, le=100_000)] = 5
+    """Agents that may be between commit and the end of their bake at once."""
+    fleet_agents: Annotated[int, Field(ge=1)] = 3
+    """So many agents, and more than `fleet_share` of all, rolled back within `fleet_within` stop
+    promotions and rollbacks for health everywhere."""
+    fleet_share: Annotated[float, Field(ge=0, le=1)] = 0.2
+    fleet_errors: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """The same, when more than this share of evaluations cannot be made."""
+    fleet_within: Duration = "10m"
+    inspect_every: Duration = "5m"
+    """How often live objects are compared with what was rendered."""
+    repairs: Annotated[int, Field(ge=1, le=100)] = 3
+    """So many repairs within `repairs_within` freeze an agent."""
+    repairs_within: Duration = "10m"
+
+
 class Gates(Model):
     """`gates.yaml`."""
 
     vulnerability_scan: ScanPolicy = ScanPolicy()
+    signals: SignalPolicy = SignalPolicy()
+    breakers: Breakers = Breakers()
     recheck: Duration = "30s"
     """How often a verdict that does not allow is asked for again."""
 

@@ -150,6 +150,8 @@ class Health(Model):
     """How to tell whether the agent works."""
 
     http: Annotated[str, Field(pattern=r"^/[!-~]*$", max_length=256)] | None = None
+    grpc: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]*$", max_length=128)] | None = None
+    """Service name for `grpc.health.v1.Health/Check`; empty asks for the server as a whole."""
     metrics: Annotated[list[Metric], Field(max_length=16)] = []
 
 
@@ -160,6 +162,8 @@ class Rollout(Model):
     bake: Duration = "10m"
     drain: Duration = "30s"
     auto_rollback: bool = True
+    group: Name | None = None
+    """Agents of the namespace with the same group switch all or none, in order of `dependsOn`."""
 
 
 class Rollback(Model):
@@ -219,6 +223,30 @@ class Hold(Model):
     transition: Annotated[str, Field(max_length=63)]
 
 
+class SignalWindow(Model):
+    """How many of a signal's samples are bad."""
+
+    bad: int
+    of: int
+
+
+class SignalStatus(Model):
+    """What one signal says of the revision that is watched."""
+
+    name: Annotated[str, Field(max_length=64)]
+    vote: Literal["good", "bad", "none"]
+    message: Text = ""
+    window: SignalWindow | None = None
+    since: Annotated[str, Field(max_length=40)] = ""
+
+
+class FrozenStatus(Model):
+    """Why nothing moves by itself any more, and since when."""
+
+    since: Annotated[str, Field(max_length=40)]
+    reason: Text
+
+
 class AgentDeploymentStatus(Model):
     """What runs, what is blocked, why. Written by one module, never read back as evidence."""
 
@@ -235,6 +263,9 @@ class AgentDeploymentStatus(Model):
     decision: Annotated[str, Field(max_length=63)] = ""
     transition: Annotated[str, Field(max_length=63)] = ""
     holds: Annotated[list[Hold], Field(max_length=16)] = []
+    signals: Annotated[list[SignalStatus], Field(max_length=32)] = []
+    frozen: FrozenStatus | None = None
+    drifted: Annotated[list[Annotated[str, Field(max_length=317)]], Field(max_length=16)] = []
 
 
 class AgentDeployment(Kind):

@@ -34,6 +34,8 @@ class AgentRevisionSpec(Model):
     content: Raw
     digest: Hex64
     behaviour: Hex64
+    parent: RevisionName = ""
+    """The revision whose fallback this is, and by whose approvals it is covered."""
     renderer: Annotated[str, Field(max_length=32)]
     objects: Annotated[list[Raw], Field(max_length=64)]
     key_id: KeyId
@@ -110,7 +112,16 @@ class AgentTransitionSpec(Model):
     rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE,)
     agent: AgentName
     number: int
-    type: Literal["Promotion", "Rollback", "Quarantine", "Restore", "FailedStage", "Release"]
+    type: Literal[
+        "Promotion",
+        "Rollback",
+        "Quarantine",
+        "Restore",
+        "FailedStage",
+        "Release",
+        "Freeze",
+        "Unfreeze",
+    ]
     from_: RevisionName = Field(default="", alias="from")
     to: RevisionName = ""
     digest: Annotated[str, Field(max_length=64)] = ""
@@ -125,6 +136,8 @@ class AgentTransitionSpec(Model):
     decision: Annotated[str, Field(max_length=63)] = ""
     nonces: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=64)] = []
     cut: bool = False
+    switch: Annotated[str, Field(max_length=64)] = ""
+    """Digest of what all members of the agent's group wanted at a promotion."""
     at: Time
     key_id: KeyId
     signature: Signature

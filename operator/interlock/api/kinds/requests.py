@@ -43,19 +43,23 @@ class AgentQuarantineSpec(Model):
 
 
 class AgentReleaseSpec(Model):
-    """Lifts the requested hold of a digest, or a quarantine."""
+    """Lifts the requested hold of a digest, a quarantine, or a freeze."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         IMMUTABLE,
         Rule(
-            "has(self.digest) != (has(self.quarantine) && self.quarantine)",
-            "give either digest or quarantine: true, not both",
-            lambda release: (release.digest is not None) != release.quarantine,
+            "[has(self.digest), has(self.quarantine) && self.quarantine, "
+            "has(self.frozen) && self.frozen].filter(given, given).size() == 1",
+            "give exactly one of digest, quarantine: true and frozen: true",
+            lambda release: (
+                [release.digest is not None, release.quarantine, release.frozen].count(True) == 1
+            ),
         ),
     )
     agent: Name
     digest: Prefix | None = None
     quarantine: bool = False
+    frozen: bool = False
     reason: Why
     requested_by: User = ""
 
