@@ -1,0 +1,3 @@
+module interlock.dev/examples/agent
+
+go 1.26

@@ -1,0 +1,112 @@
+"""The sample agent as real images: compiled once, any number of versions in milliseconds.
+
+A story needs a good version and several bad ones. They differ in their environment alone, so all
+share one layer with one program, and the failure is the agent's own.
+"""
+
+import functools
+import hashlib
+import json
+import platform
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from interlock_sandbox import golang
+from interlock_sandbox.golang import ToolError
+from interlock_sandbox.images import (
+    CONFIG,
+    LAYER,
+    MANIFEST,
+    digest,
+    layer,
+    push_blob,
+    push_manifest,
+)
+
+SOURCE = Path(__file__).parents[2] / "examples" / "agent"
+REPOSITORY = "agents/sample"
+PROGRAM = "agent"
+USER = "10001:10001"
+"""As the pods of agents run; an image that names root is refused by `runAsNonRoot`."""
+VERSION_VARIABLE = "AGENT_VERSION"
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+_VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")  # as a tag may be
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+_FLAGS = ("-ldflags", "-s -w -buildid=")
+
+
+def push_agent(
+    registry: str,
+    *,
+    version: str,
+    defaults: Mapping[str, str] | None = None,
+    repository: str = REPOSITORY,
+) -> str:
+    """Pushes a version whose environment is `defaults`, tagged `version`; `…@sha256:…` of it.
+
+    The same input gives the same digest. Raises ToolError if the program cannot be built.
+    """
+    content = _layer(program())
+    about = json.dumps(image_config(content, version, defaults or {}), sort_keys=True).encode()
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": push_blob(registry, repository, about, CONFIG),
+        "layers": [push_blob(registry, repository, content, LAYER)],
+    }
+    return f"{registry}/{repository}@{push_manifest(registry, repository, manifest, version)}"
+
+
+def image_config(content: bytes, version: str, defaults: Mapping[str, str]) -> dict[str, object]:
+    """The image's configuration: what starts, as whom, told what. Raises ValueError."""
+    if not _VERSION.fullmatch(version):
+        raise ValueError(f"the version {version!r} is no tag; use letters, digits, '.', '_', '-'.")
+    for name, value in defaults.items():
+        if not _VARIABLE.fullmatch(name) or name == VERSION_VARIABLE or "\0" in value:
+            raise ValueError(
+                f"the default {name!r} is no variable that an image may set; use upper-case "
+                f"letters, digits and '_', and set {VERSION_VARIABLE} by `version`."
+            )
+    environment = {**defaults, VERSION_VARIABLE: version}
+    return {
+        "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
+        "os": "linux",
+        "config": {
+            "Entrypoint": [f"/{PROGRAM}"],
+            "Env": [f"{name}={value}" for name, value in sorted(environment.items())],
+            "ExposedPorts": {"8080/tcp": {}},
+            "User": USER,
+        },
+        "rootfs": {"type": "layers", "diff_ids": [digest(content)]},
+    }
+
+
+def program() -> Path:
+    """The compiled agent: static, in the user's cache, made anew when a source or Go changes."""
+    if not (SOURCE / "go.mod").is_file():
+        raise ToolError(
+            f"agent: {SOURCE} holds no go.mod. The sample agent is compiled from a checkout of "
+            "the repository: run from there."
+        )
+    go = golang.find()
+    folder = golang.cache() / f"agent-{source_key(SOURCE, go.version)}"
+    if not folder.is_dir():
+        with golang.only_one(folder.with_name(f"{folder.name}.lock"), PROGRAM):
+            if not folder.is_dir():
+                golang.build(go, SOURCE, {PROGRAM: "."}, _FLAGS, folder)
+    return folder / PROGRAM
+
+
+def source_key(source: Path, go_version: str) -> str:
+    """Names what the program was made from: changes with each source, its name and with Go."""
+    key = hashlib.sha256(go_version.encode())
+    for path in sorted([source / "go.mod", *source.glob("*.go")]):
+        content = path.read_bytes()
+        key.update(f"\n{path.name} {len(content)}\n".encode() + content)
+    return key.hexdigest()[:12]
+
+
+@functools.cache
+def _layer(compiled: Path) -> bytes:
+    return layer({PROGRAM: compiled.read_bytes()}, mode=0o555)
