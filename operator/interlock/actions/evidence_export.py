@@ -108,9 +108,11 @@ async def _read(ports: TrafficPorts, key: Key, pods: list[Object]) -> list[Part]
         for container in _containers(pod)
         for previous in (False, True)
     ]
-    done, late = await asyncio.wait(asked, timeout=READ_WITHIN)
-    for task in late:
-        task.cancel()
+    try:
+        done, _ = await asyncio.wait(asked, timeout=READ_WITHIN)
+    finally:
+        for task in asked:
+            task.cancel()
     found = [task.result() for task in asked if task in done and not task.exception()]
     return [part for part in found if part[1]]
 

@@ -326,7 +326,7 @@ def _expected(obj: Object) -> bool:
         ours = (meta.get("labels") or {}).get(names.LABEL_MANAGED) == "true"
         return meta["name"] in PUBLISHED or (ours and meta["name"].startswith(evidence.PREFIX))
     known = {"ServiceAccount": "default", "ResourceQuota": namespace.QUOTA_NAME}
-    return known.get(kind) == meta["name"]
+    return bool(meta["name"] == known.get(kind))
 
 
 def _remember(mark: bytes, what: bytes) -> None:

@@ -84,7 +84,15 @@ class Observer:
         limits = _limits(policy.breakers)
         if memory.inspected is None:  # a new process does not compare everything at once
             memory.inspected = now - limits.inspect_every * _fraction(key)
-        said = votes(seen, key, self._cache, memory, self._signals, policy.signals, now)
+        said = votes(
+            seen,
+            key,
+            self._cache,
+            memory=memory,
+            signals=self._signals,
+            policy=policy.signals,
+            now=now,
+        )
         return replace(
             seen,
             votes=said,

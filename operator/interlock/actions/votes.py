@@ -38,6 +38,7 @@ def votes(
     seen: Observed,
     key: Key,
     cache: Cache,
+    *,
     memory: Memory,
     signals: Sequence[SampledSignal],
     policy: SignalPolicy,

@@ -4,7 +4,7 @@ What is rendered is kept in the AgentRevision and never rendered again for it. W
 comes out for a content that already runs somewhere writes a new renderer version.
 """
 
-RENDERER = "v1"
+RENDERER = "v2"
 
 
 class Unrenderable(ValueError):

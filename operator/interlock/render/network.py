@@ -9,7 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from interlock.api.kinds.deployment import AgentDeploymentSpec, Peer
-from interlock.api.names import LABEL_REVISION
+from interlock.api.names import LABEL_REVISION, SYSTEM_NAMESPACE
 from interlock.render import Unrenderable
 from interlock.render.namespace import NAMESPACE_NAME_LABEL
 
@@ -27,6 +27,13 @@ FORBIDDEN: tuple[Network, ...] = (
 """Loopback, link-local (RFC 3927, 4291: also where clouds keep metadata), IPv4 written as IPv6."""
 
 
+_CONTROLLER: Object = {
+    "namespaceSelector": {"matchLabels": {NAMESPACE_NAME_LABEL: SYSTEM_NAMESPACE}},
+    "podSelector": {"matchLabels": {"app.kubernetes.io/component": "controller"}},
+}
+"""The controller's own pods, which probe an agent from outside of it."""
+
+
 def edges(revision: str, spec: AgentDeploymentSpec) -> Iterator[tuple[str, Object]]:
     """Yield name and spec of one NetworkPolicy for each declared edge of a revision's pods."""
     for index, egress in enumerate(spec.network.egress):
@@ -37,6 +44,9 @@ def edges(revision: str, spec: AgentDeploymentSpec) -> Iterator[tuple[str, Objec
         peer = _peer(ingress.from_, f"network.ingress[{index}].from")
         rule = {"from": [peer], "ports": [_tcp(spec.port)]}
         yield f"{revision}-ingress-{index}", _spec(revision, "Ingress", {"ingress": [rule]})
+    if spec.health.http or spec.health.grpc is not None:
+        rule = {"from": [_CONTROLLER], "ports": [_tcp(spec.port)]}
+        yield f"{revision}-probe", _spec(revision, "Ingress", {"ingress": [rule]})
 
 
 def _spec(revision: str, direction: str, rules: Object) -> Object:

@@ -88,6 +88,9 @@ def _container(agent: str, digest: str, spec: AgentDeploymentSpec) -> Object:
     if spec.health.http:
         check = {"path": spec.health.http, "port": PORT_NAME, "scheme": "HTTP"}
         container["readinessProbe"] = {"httpGet": check, **PROBE}
+    elif spec.health.grpc is not None:
+        check = {"port": spec.port, "service": spec.health.grpc}
+        container["readinessProbe"] = {"grpc": check, **PROBE}
     return container
 
 

@@ -193,3 +193,20 @@ def test_labels_beside_a_cidr_are_refused_because_they_would_not_narrow_it() -> 
     spec = spec_of(ingress=[{"from": {"cidr": "10.0.0.0/8", "labels": {"app": "mes"}}}])
     with pytest.raises(Unrenderable, match=r"network.ingress\[0\].from has labels beside a cidr"):
         list(edges(REVISION, spec))
+
+
+@pytest.mark.parametrize("health", [{"http": "/healthz"}, {"grpc": ""}])
+def test_an_agent_that_is_probed_is_open_to_the_controller_on_its_port_alone(
+    health: dict[str, str],
+) -> None:
+    base = {"riskTier": "low", "image": IMAGE, "port": 9000}
+    spec = AgentDeploymentSpec.model_validate(base | {"health": health})
+    found = dict(edges("press-ab", spec))
+    assert list(found) == ["press-ab-probe"]
+    (rule,) = found["press-ab-probe"]["ingress"]
+    (peer,) = rule["from"]
+    assert peer["namespaceSelector"]["matchLabels"] == {
+        "kubernetes.io/metadata.name": "interlock-system"
+    }
+    assert peer["podSelector"]["matchLabels"] == {"app.kubernetes.io/component": "controller"}
+    assert rule["ports"] == [{"protocol": "TCP", "port": 9000}]

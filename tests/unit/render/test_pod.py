@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from interlock.api.kinds import AgentDeploymentSpec
 from interlock.render.admission import admitted, deployment_of, pod_of, quota
-from interlock.render.pod import by_digest
+from interlock.render.pod import by_digest, pod_spec
 from interlock.render.revision import revision_objects
 
 HEX = "cd" * 32
@@ -222,3 +222,12 @@ def test_the_quota_is_the_sum_with_one_surge_pod_an_entry() -> None:
     assert hard["requests.cpu"] == hard["limits.cpu"] == "1300m"
     assert hard["requests.memory"] == hard["limits.memory"] == "1408Mi"
     assert hard["services.nodeports"] == hard["services.loadbalancers"] == "0"
+
+
+def test_grpc_health_is_asked_by_the_kubelet_as_well() -> None:
+    image = f"registry.example/agents/press@sha256:{HEX}"
+    spec = AgentDeploymentSpec.model_validate(
+        {"riskTier": "low", "image": image, "port": 9000, "health": {"grpc": "agent.v1.Agent"}}
+    )
+    (container,) = pod_spec("press", HEX, spec)["containers"]
+    assert container["readinessProbe"]["grpc"] == {"port": 9000, "service": "agent.v1.Agent"}
