@@ -152,4 +152,4 @@ def test_more_objects_than_an_agent_revision_holds_are_refused(
     edges = spec["network"]
     edges["egress"] = edges["egress"][:1] * 32
     edges["ingress"] = edges["ingress"] * 32
-    refused(render, spec, "make 67 objects, at most 64")
+    refused(render, spec, "make 68 objects, at most 64")
