@@ -65,18 +65,24 @@ class Controller:
         self._governance = governance = Governance()
         traffic = TrafficPorts(client, self.cache, signer, keyring, _now)
         ports = WorkPorts(traffic, self.verifier, governance, {}, config.cluster)
-        observer = Observer(self.cache, Parser(keyring), governance, ports.memories)
-        self.engine = Engine(ports, observer)
+        self._observer = Observer(self.cache, Parser(keyring), governance, ports.memories)
+        self.engine = Engine(ports, self._observer)
         self.governor = Governor(traffic, governance, self.verifier, self.engine.enqueue_all)
         self.acting = False
         self.informers = Informers(client, self.cache, self._changed)
         self._stopped = asyncio.Event()
 
-    @property
-    def policy_is_fresh(self) -> bool:
-        """Whether there is a policy that may promote."""
-        current = self._governance.current
-        return bool(current and current.fresh)
+    def measure(self) -> None:
+        """Set the gauges that are derived when somebody asks."""
+        current, engine = self._governance.current, self.engine
+        metrics.POLICY_FRESH.set(bool(current and current.fresh))
+        for lane in (engine.traffic, engine.work):
+            metrics.LANE_DEPTH.labels(lane.name).set(lane.depth)
+        metrics.count_agents(engine.reasons.values())
+        metrics.PROMOTING.set(self._observer.fleet.promoting)
+        if current:
+            halted = self._observer.fleet.halted(current.policy.gates.breakers, _now())
+            metrics.FLEET_HALTED.set(bool(halted))
 
     async def run(self) -> None:
         """Run until SIGTERM, a lost Lease, or a watch that ended for good."""
@@ -204,9 +210,7 @@ async def _serve(controller: Controller, host: str, port: int) -> web.AppRunner:
         return web.Response(text=role)
 
     async def numbers(_: web.Request) -> web.Response:
-        metrics.POLICY_FRESH.set(controller.policy_is_fresh)
-        for lane in ("traffic", "work"):
-            metrics.LANE_DEPTH.labels(lane).set(getattr(controller.engine, lane).depth)
+        controller.measure()
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()

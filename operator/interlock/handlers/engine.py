@@ -17,6 +17,7 @@ from interlock.cluster import status
 from interlock.cluster.cache import Key
 from interlock.decide import decide
 from interlock.decide.status import status as status_of
+from interlock.decide.status import summarize
 from interlock.handlers import metrics
 from interlock.handlers.lane import Backoff, Lane
 
@@ -41,6 +42,8 @@ class Engine:
 
         self._waiting: dict[Key, Step] = {}
         """Traffic steps that did what they can, and wait for the cluster to follow."""
+        self.reasons: dict[Key, str] = {}
+        """What each agent's status says first."""
 
     def enqueue(self, key: Key) -> None:
         """Something about an agent changed."""
@@ -80,6 +83,7 @@ class Engine:
 
     def _after(self, key: Key, seen: Observed, step: Step) -> None:
         """What was said of a revision that traffic left counts no more; its group looks too."""
+        metrics.moved(step)
         if isinstance(step, MoveBack):
             self._ports.memory(key).samples.pop(step.origin, None)
         for peer in seen.peers:
@@ -117,10 +121,12 @@ class Engine:
         if obj is None:
             self._ports.memories.pop(key, None)
             self._waiting.pop(key, None)
+            self.reasons.pop(key, None)
             self._observer.fleet.forget(key)
             return
         now = self._now()
         seen = self._observer.look(key, now)
+        self.reasons[key] = summarize(seen, now).reason.value
         wanted = status_of(seen, now, obj.get("status") or {})
         if wanted and (written := await status.write(self._ports.traffic.client, obj, wanted)):
             cache.merge(written)

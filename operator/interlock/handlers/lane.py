@@ -36,7 +36,7 @@ class Lane:
         share: int | None = None,
     ) -> None:
         """`share` is how many workers one team's agents may have at a time; None for all."""
-        self._name, self._workers, self._backoff, self._look = name, workers, backoff, look
+        self.name, self._workers, self._backoff, self._look = name, workers, backoff, look
         self._share = share or workers
         self._due: dict[str, dict[Key, None]] = {}
         """What waits, by team; whose turn it is comes first."""
@@ -128,7 +128,7 @@ class Lane:
             log.log(
                 level,
                 "%s lane: %s/%s failed (%s: %s); again in %.2f s",
-                self._name,
+                self.name,
                 key.namespace,
                 key.name,
                 type(error).__name__,

@@ -4,12 +4,13 @@ Labels are bounded: step types and lanes, never an agent's name.
 """
 
 import time
-from collections.abc import Iterator
+from collections import Counter as Counts
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from interlock.api.steps import Step
+from interlock.api.steps import Commit, MoveBack, Record, Step
 
 STEPS = Histogram(
     "interlock_step_seconds",
@@ -20,7 +21,28 @@ STEPS = Histogram(
 FAILURES = Counter("interlock_step_failures_total", "Steps that raised", ["step"])
 LANE_DEPTH = Gauge("interlock_lane_depth", "Agents that wait for a look", ["lane"])
 POLICY_FRESH = Gauge("interlock_policy_fresh", "1 while the policy in force may promote")
+AGENTS = Gauge("interlock_agents", "Agents by what their status says first", ["reason"])
+PROMOTING = Gauge("interlock_promotions_in_bake", "Agents between commit and the end of their bake")
+FLEET_HALTED = Gauge(
+    "interlock_fleet_halted", "1 while promotions and rollbacks for health are stopped everywhere"
+)
+MOVES = Counter("interlock_moves_total", "Recorded moves and stops", ["type", "cause"])
 HOLDS_LEASE = Gauge("interlock_holds_lease", "1 while this replica acts")
+
+
+def moved(value: Step) -> None:
+    """Count a step that wrote a record, by its type and its cause."""
+    if isinstance(value, Commit):
+        MOVES.labels("Promotion", "").inc()
+    elif isinstance(value, MoveBack | Record):
+        MOVES.labels(value.type, value.cause).inc()
+
+
+def count_agents(reasons: Iterable[str]) -> None:
+    """Set how many agents say which reason first."""
+    AGENTS.clear()
+    for reason, count in Counts(reasons).items():
+        AGENTS.labels(reason).set(count)
 
 
 @contextmanager
