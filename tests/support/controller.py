@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +28,10 @@ TEAMS = tuple(f"team-{number:03}" for number in range(400))
 """Namespaces that the quick policy grants images to."""
 QUICK_TIER = {"gates": [], "minimumBake": "1s", "readyWithin": "3s"}
 
+QUICK_SIGNALS = {"initialDelay": "1s", "interval": "1s", "timeout": "2s", "successes": 1}
+QUICK_BREAKERS = {"coolDown": "1s", "promotions": 1000, "fleetAgents": 1000}
+"""The agents of all tests share a controller: what one test does must not stop another's."""
+
 
 def image(repository: str, mark: str) -> str:
     """An image reference; kwok tells by the repository how its pods behave."""
@@ -40,8 +45,10 @@ def quick_targets(**changes: Any) -> dict[str, bytes]:
     tiers, spaces = documents["tiers"], documents["namespaces"]
     tiers["tiers"]["low"] = QUICK_TIER
     grant = spaces["namespaces"]["lab"]
+    grant["grants"]["tools"] = ["https://mes.lab.svc:8443"]
     spaces["namespaces"] |= dict.fromkeys(TEAMS, grant)
-    quick = {"tiers": tiers, "gates": {"recheck": "1s"}, "namespaces": spaces}
+    gates = {"recheck": "1s", "signals": QUICK_SIGNALS, "breakers": QUICK_BREAKERS}
+    quick = {"tiers": tiers, "gates": gates, "namespaces": spaces}
     return policies.targets(**(quick | changes))
 
 
@@ -58,6 +65,8 @@ class Verifier:
     """Team to the {reason, message} that is answered instead of findings."""
     asked: list[str] = field(default_factory=list)
     """Teams that were asked about."""
+    handed: dict[int, float] = field(default_factory=dict)
+    """Version of the revocation list to the moment (`time.perf_counter`) it was first given."""
 
     @contextmanager
     def serving(self) -> Iterator["Verifier"]:
@@ -121,12 +130,10 @@ class Verifier:
         await asyncio.sleep(self.delays.get(team, 0.0))
         if answer := self.unresolved.get(team):
             return web.json_response(answer, status=422)
-        reference = body["spec"]["image"]
-        digest = "sha256:" + reference.rpartition("sha256:")[2]
-        pin = {"name": "image", "expected": digest, "got": digest}
-        return web.json_response({"pins": [pin]})
+        return web.json_response({"pins": [*_true_pins(body["spec"])]})
 
     async def _governance(self, _: web.Request) -> web.Response:
+        self.handed.setdefault(self.revocation_version, time.perf_counter())
         expires = datetime.now(UTC).replace(hour=0, minute=0, second=0) + timedelta(days=2)
         answer = {
             "versions": {"root": 1, "revocations": self.revocation_version},
@@ -135,6 +142,14 @@ class Verifier:
             "metadata": {},
         }
         return web.json_response(answer)
+
+
+def _true_pins(spec: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    pinned = {"image": "sha256:" + spec["image"].rpartition("sha256:")[2]}
+    if model := spec.get("model"):
+        pinned |= {"model.tree": model["tree"], "model.volume": model["tree"]}
+    for name, digest in pinned.items():
+        yield {"name": name, "expected": digest, "got": digest}
 
 
 def configuration(home: Path, cluster: str = "test") -> Config:

@@ -51,7 +51,7 @@ async def _end_others(ports: TrafficPorts, key: Key, to: str, *, hurry: bool) ->
         if name != to:
             await traffic.scale(ports, key, name, 0)
     live = await ports.client.list("Pod", key.home)
-    others = [pod for pod in live if _revision(pod) != to]
+    others = [pod for pod in live if traffic.pod_revision(pod) != to]
     for pod in others if hurry else ():
         if not pod["metadata"].get("deletionTimestamp"):
             await _delete(ports, key, pod)
@@ -64,10 +64,6 @@ async def _delete(ports: TrafficPorts, key: Key, pod: Object) -> None:
         await ports.client.delete("Pod", key.home, meta["name"], uid=meta["uid"], grace=SHORT_GRACE)
     except (Invalid, NotFound):
         return
-
-
-def _revision(pod: Object) -> str:
-    return str((pod["metadata"].get("labels") or {}).get(names.LABEL_REVISION, ""))
 
 
 def _mode(revision: Object) -> str:

@@ -3,9 +3,9 @@
 from datetime import UTC
 from typing import Any
 
-from interlock.actions import records
-from interlock.actions.move_back import sever
+from interlock.actions import evidence_export, records, traffic
 from interlock.actions.ports import Applied, TrafficPorts
+from interlock.actions.traffic import pod_revision
 from interlock.api.observed import Request
 from interlock.api.steps import Cut, MarkHealthy, Record, Refuse, Settle
 from interlock.cluster import status
@@ -39,8 +39,17 @@ async def record(step: Record, key: Key, ports: TrafficPorts) -> Applied:
 
 
 async def cut(step: Cut, key: Key, ports: TrafficPorts) -> Applied:
-    """Take what was cut its entry and its pods again. Writes both; may be repeated."""
-    await sever(step.revision, key, ports, everything=step.everything)
+    """Take what was cut its entry, keep what its pods say, and delete them.
+
+    Writes    AgentAdmission, ConfigMaps with evidence (within a bound), replicas, pods.
+    Repeat    until no pod is left.
+    """
+    left = list(ports.cache.of("Deployment", key.home)) if step.everything else [step.revision]
+    await traffic.strike(ports, key, step.revision, everything=step.everything)
+    if any(pod_revision(pod) in left for pod in ports.cache.of("Pod", key.home).values()):
+        await evidence_export.export(key, ports, left, step.transition)
+    for revision in left:
+        await traffic.kill(ports, key, revision)
     return Applied(f"{step.revision} was cut", again=False)
 
 

@@ -7,6 +7,7 @@ from interlock.actions.admit import add_finalizer, admit, finalize
 from interlock.actions.answer import cut, healthy, record, refuse, settle
 from interlock.actions.commit import commit
 from interlock.actions.finish import finish
+from interlock.actions.inspect import inspect
 from interlock.actions.judge import judge
 from interlock.actions.move_back import move_back
 from interlock.actions.ports import Applied, TrafficPorts, WorkPorts
@@ -36,6 +37,7 @@ WORK: dict[type, Callable[[Any, Key, WorkPorts], Awaitable[Applied]]] = {
     steps.Drain: drain,
     steps.Scale: retire,
     steps.Entitle: entitle,
+    steps.Inspect: inspect,
     steps.Forget: forget,
 }
 

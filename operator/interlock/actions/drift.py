@@ -37,7 +37,14 @@ POD_FIELDS = ("name", "image", "command", "args", "env", "resources", "restartPo
 NEVER = frozenset({"persistentvolumeclaims", "services.loadbalancers", "services.nodeports"})
 """Of these an agent has none, however large it is."""
 PEOPLES_ROLES = frozenset(
-    {"interlock-emergency", "interlock-view", "interlock-sre", "interlock-auditor", "view"}
+    {
+        "interlock-approver",
+        "interlock-auditor",
+        "interlock-emergency",
+        "interlock-sre",
+        "interlock-view",
+        "view",
+    }
 )
 """ClusterRoles that people may be bound to in an agent's namespace (policies/agent-objects)."""
 _NOTHING = object()

@@ -29,7 +29,8 @@ async def carry_out(record: Object, key: Key, ports: TrafficPorts) -> Applied:
     if to != names.NO_REVISION and not traffic.is_warm(ports, key, to):
         if cut:  # what is cut does not live on while its successor starts
             await traffic.point(ports, key, origin, names.NO_REVISION)
-            await sever(origin, key, ports, everything=False)
+            await traffic.strike(ports, key, origin, everything=False)
+            await traffic.kill(ports, key, origin)
         await traffic.warm(ports, key, to)
         return Applied(f"{to} is cold and was scaled up; traffic moves when it is ready", False)
     await traffic.point(ports, key, origin, to)
@@ -37,11 +38,3 @@ async def carry_out(record: Object, key: Key, ports: TrafficPorts) -> Applied:
         await traffic.warm(ports, key, to)
     await records.end(ports, record, "Committed")
     return Applied(f"traffic moved from {origin} to {to}")
-
-
-async def sever(origin: str, key: Key, ports: TrafficPorts, *, everything: bool) -> None:
-    """Take the left revision's right to exist, then its pods; of all revisions in a quarantine."""
-    await traffic.strike(ports, key, origin, everything=everything)
-    left = list(ports.cache.of("Deployment", key.home)) if everything else [origin]
-    for revision in left:
-        await traffic.kill(ports, key, revision)

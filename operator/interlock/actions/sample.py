@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zlib import crc32
 
@@ -54,8 +54,15 @@ class _Seen:
 
     target: Target
     last: datetime
-    due: dict[str, datetime] = field(default_factory=dict)
+    due: dict[str, datetime]
     """Signal to the moment of its next question."""
+
+    def take_due(self, now: datetime, interval: timedelta) -> list[str]:
+        """Return the signals whose moment has come, and set the next one of each."""
+        names = [name for name, due in self.due.items() if due <= now]
+        for name in names:
+            self.due[name] = max(self.due[name] + interval, now)
+        return names
 
 
 _Place = tuple[Key, str]
@@ -65,7 +72,8 @@ class Sampler:
     """Asks every signal that applies to every target, each at its own pace."""
 
     def __init__(self, signals: Sequence[SampledSignal], watch: Watch) -> None:
-        self._signals, self._watch = signals, watch
+        self._signals = {signal.name: signal for signal in signals}
+        self._watch = watch
         self._seen: dict[_Place, _Seen] = {}
         self._asking: set[tuple[Key, str, str]] = set()
         self._busy: Counter[str] = Counter()
@@ -126,18 +134,16 @@ class Sampler:
         if target.stand == "steady":
             spread = crc32(f"{key.namespace}/{key.name}".encode()) / 2**32
             start += timedelta(seconds=seconds(policy.interval) * spread)
-        return {signal.name: start for signal in self._signals}
+        return dict.fromkeys(self._signals, start)
 
     def _queue(self, policy: SignalPolicy, now: datetime) -> None:
         interval = timedelta(seconds=seconds(policy.interval))
         for (key, revision), seen in self._seen.items():
             if seen.last != now:
                 continue
-            for signal in self._signals:
-                due = seen.due[signal.name]
-                if due <= now and _is_asked(signal, seen.target):
-                    seen.due[signal.name] = max(due + interval, now)
-                    self._waiting.setdefault((key, revision, signal.name), signal)
+            for name in seen.take_due(now, interval):
+                if _is_asked(signal := self._signals[name], seen.target):
+                    self._waiting.setdefault((key, revision, name), signal)
 
     def _pump(self, group: asyncio.TaskGroup) -> None:
         """Start what waits, as far as there is place for its team."""

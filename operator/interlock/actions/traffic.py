@@ -83,8 +83,13 @@ async def kill(ports: TrafficPorts, key: Key, revision: str) -> None:
     """Scale a revision to zero and delete its pods with no grace."""
     await scale(ports, key, revision, 0)
     for name, pod in list(ports.cache.of("Pod", key.home).items()):
-        if (pod["metadata"].get("labels") or {}).get(names.LABEL_REVISION) == revision:
+        if pod_revision(pod) == revision:
             await _delete_pod(ports, key, name, pod)
+
+
+def pod_revision(pod: Object) -> str:
+    """Return the revision that a pod's label names."""
+    return str((pod["metadata"].get("labels") or {}).get(names.LABEL_REVISION, ""))
 
 
 async def _delete_pod(ports: TrafficPorts, key: Key, name: str, pod: Object) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from interlock.actions.ports import Memory
+from interlock.actions.traffic import pod_revision
 from interlock.api import names
 from interlock.api.observed import Observed, Vote
 from interlock.cluster import pointer
@@ -17,8 +18,12 @@ from interlock.decide import view
 from interlock.policy.model import SignalPolicy
 from interlock.signals import votes as votes_of
 from interlock.signals.contract import Live, SampledSignal, Stand, Target
+from interlock.signals.runtime import Runtime
+from interlock.signals.window import Sampled
 
 Object = dict[str, Any]
+TOLD = Runtime()
+"""The signal that is told and never asked: alerts of the nodes' runtimes."""
 
 
 def watched(seen: Observed) -> dict[str, Stand]:
@@ -50,7 +55,9 @@ def votes(
         live = _live(seen, key, cache, name, stand)
         if live is not None:
             target = target_of(seen, key, cache, name, stand)
-            asked = [signal for signal in signals if signal.applies(target)]
+            asked: list[Sampled] = [signal for signal in signals if signal.applies(target)]
+            told = memory.samples.get(name, {}).get(TOLD.name, ())
+            asked += [TOLD] if TOLD.votes(told) else []
             samples = {one: tuple(kept) for one, kept in memory.samples.get(name, {}).items()}
             found[name] = votes_of(live, samples, asked, policy, now)
     return found
@@ -108,8 +115,4 @@ def _live(seen: Observed, key: Key, cache: Cache, revision: str, stand: Stand) -
 
 def pods_of(cache: Cache, home: str, revision: str) -> list[Object]:
     """Return the pods of one revision."""
-    return [
-        pod
-        for pod in cache.of("Pod", home).values()
-        if (pod["metadata"].get("labels") or {}).get(names.LABEL_REVISION) == revision
-    ]
+    return [pod for pod in cache.of("Pod", home).values() if pod_revision(pod) == revision]

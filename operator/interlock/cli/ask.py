@@ -40,9 +40,15 @@ def ask(kubectl: Kubectl, kind: str, spec: Mapping[str, Any], *, wait: bool) -> 
     created = kubectl.create(path, body)
     if not wait:
         return Answer(created, None, asked)
-    request = kubectl.wait(path, created, _answered, WAIT_SECONDS)
+    name = created["metadata"]["name"]
+    try:
+        request = kubectl.wait(path, created, _answered, WAIT_SECONDS)
+    except Failed as error:
+        raise Failed(
+            f"{kind} {name} was created, its answer was not seen ({error.message}). "
+            f"Look: kubectl get {kind.lower()} {name} -n {kubectl.namespace}"
+        ) from None
     if request is None:
-        name = created["metadata"]["name"]
         raise Failed(
             f"{kind} {name} has no answer after {WAIT_SECONDS} s; it expires now and moves nothing."
             " Is the controller running? kubectl get pods -n " + names.SYSTEM_NAMESPACE
@@ -56,18 +62,28 @@ def timeline(answer: Answer) -> Iterator[str]:
     """Yield what happened when, in milliseconds since the command sent the request."""
     spec, record = answer.request["spec"], answer.transition
     by = spec.get("requestedBy") or "this user"
-    yield _line(0, f"requested by {printable(by)}{_expecting(spec)}")
+    yield line(0, f"requested by {printable(by)}{_expecting(spec)}")
     if record is None:
         yield f"         {printable(answer.request['status'].get('message', ''))}"
         return
     recorded, end = moment(record["spec"]["at"]), (record.get("status") or {}).get("end")
     # Two machines' clocks may disagree; then only the records' own times can be compared.
     start = answer.asked if answer.asked <= recorded else recorded
-    yield _line(_ms(start, recorded), f"recorded (transition {record['metadata']['name']})")
+    yield line(milliseconds(start, recorded), f"recorded (transition {record['metadata']['name']})")
     if end:
         what = DONE.get(record["spec"]["type"], "traffic moved")
         what = what if end["outcome"] == "Committed" else end["outcome"].lower()
-        yield _line(_ms(start, moment(end["at"])), what)
+        yield line(milliseconds(start, moment(end["at"])), what)
+
+
+def milliseconds(start: datetime, end: datetime) -> int:
+    """Return how much later one moment is than another."""
+    return round((end - start).total_seconds() * 1000)
+
+
+def line(after: int, text: str) -> str:
+    """Return one line of a timeline."""
+    return f"{after:>5} ms {text}"
 
 
 def _transition(kubectl: Kubectl, request: Object) -> Object | None:
@@ -91,11 +107,3 @@ def _ended(transition: Object) -> bool:
 
 def _expecting(spec: Mapping[str, Any]) -> str:
     return f", expecting {spec['expect'][:10]}" if "expect" in spec else ""
-
-
-def _ms(start: datetime, end: datetime) -> int:
-    return round((end - start).total_seconds() * 1000)
-
-
-def _line(milliseconds: int, text: str) -> str:
-    return f"{milliseconds:>5} ms {text}"

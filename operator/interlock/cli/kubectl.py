@@ -1,7 +1,7 @@
 """The cluster through the user's own kubectl, so that login, proxies and plugins just work.
 
-Only `kubectl get --raw` and `kubectl create --raw` are used: they print the API server's JSON as
-it is, need no discovery, and are therefore fast.
+`kubectl get --raw` and `kubectl create --raw` print the API server's JSON as it is, need no
+discovery, and are therefore fast. `kubectl patch` has no such form and is used where it must be.
 """
 
 import json
@@ -11,7 +11,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from interlock.api import names
@@ -19,8 +19,12 @@ from interlock.cli.exits import Failed, Refused
 from interlock.cli.tables import printable
 
 Object = dict[str, Any]
+T = TypeVar("T")
 OURS = f"/apis/{names.API_VERSION}"
 REQUEST_SECONDS = 15
+SHORT_LIVED = {"GOGC": "off"}
+"""A kubectl that prints one answer ends before it has garbage; collecting takes a third of it."""
+FIELD_MANAGER = "kubectl-interlock"
 _SAID = re.compile(r"Error from server(?: \((\w+)\))?: (.*)", re.S)
 _NO = frozenset({"Forbidden", "Invalid", "BadRequest", "AlreadyExists", "Conflict"})
 
@@ -32,10 +36,21 @@ class Forbidden(Refused):
 class Kubectl:
     """Runs kubectl with the flags that the user gave."""
 
-    def __init__(self, kubeconfig: str = "", context: str = "", namespace: str = "") -> None:
+    def __init__(
+        self,
+        kubeconfig: str = "",
+        context: str = "",
+        namespace: str = "",
+        *,
+        patience: float | None = None,
+    ) -> None:
+        # `patience`: seconds after which kubectl is stopped. Without it a login takes its time.
         flags = {"--kubeconfig": kubeconfig, "--context": context}
         self._flags = [f"{flag}={value}" for flag, value in flags.items() if value]
         self._namespace = namespace
+        self._patience = patience
+        self._watches: set[subprocess.Popen[bytes]] = set()
+        self._closed = False
 
     @property
     def namespace(self) -> str:
@@ -69,6 +84,28 @@ class Kubectl:
             raise Failed(f"the API server knows no {path}. Are Interlock's kinds installed?")
         return _object(done.stdout)
 
+    def patch(self, resource: str, name: str, body: Object) -> Object | None:
+        """Merge fields into an object of ours; return it, or None where it is not there."""
+        flags = [f"--namespace={self.namespace}", "--type=merge", "--output=json"]
+        flags += [f"--field-manager={FIELD_MANAGER}", f"--patch={json.dumps(body)}"]
+        done = self._start(("patch", *flags, "--", f"{resource}.{names.GROUP}", name), "")
+        if done.returncode != 0:
+            self._refused(done.stderr)
+            return None
+        return _object(done.stdout)
+
+    def within(self, namespace: str) -> "Kubectl":
+        """Return the same kubectl in another namespace."""
+        other = Kubectl(namespace=namespace, patience=self._patience)
+        other._flags = self._flags
+        return other
+
+    def delete(self, path: str) -> None:
+        """Ask for an object to be deleted; one that is gone is fine."""
+        done = self._start(("delete", "--raw", path), "")
+        if done.returncode != 0:
+            self._refused(done.stderr)
+
     def wait(
         self, path: str, obj: Object, done: Callable[[Object], bool], seconds: int
     ) -> Object | None:
@@ -83,31 +120,61 @@ class Kubectl:
         with self.watch(path, query, seconds) as events:
             return next((event for _, event in events if done(event)), None)
 
+    def close(self) -> None:
+        """End every watch that runs, and let none begin; for another thread to call."""
+        self._closed = True
+        for process in tuple(self._watches):
+            process.kill()
+
     @contextmanager
     def watch(
         self, path: str, query: Mapping[str, str], seconds: int
     ) -> Iterator[Iterator[tuple[str, Object]]]:
         """Give the events of a watch, (type, object), until it ends or `seconds` are over."""
         asked = f"{path}?{urlencode({'watch': 'true', 'timeoutSeconds': str(seconds), **query})}"
-        process = subprocess.Popen(self._command(("get", "--raw", asked)), stdout=subprocess.PIPE)
+        process = subprocess.Popen(
+            self._command(("get", "--raw", asked)), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        self._watches.add(process)
+        if self._closed:
+            process.kill()
         # The server ends the watch in time; a server that hangs must not hang us.
         timer = threading.Timer(seconds + REQUEST_SECONDS, process.kill)
         timer.start()
         try:
-            yield _events(process)
+            yield self._events(process)
         finally:
             timer.cancel()
             process.kill()
             process.communicate()
+            self._watches.discard(process)
+
+    def _events(self, process: "subprocess.Popen[bytes]") -> Iterator[tuple[str, Object]]:
+        for line in process.stdout or ():
+            event = _object(line)
+            if event.get("type") == "ERROR":
+                message = event.get("object", {}).get("message")
+                raise Failed(f"the API server ended the watch: {message}")
+            yield str(event.get("type")), event.get("object") or {}
+        if process.wait() > 0:  # not where the server ended it in time, or we did
+            self._refused(process.stderr.read() if process.stderr else b"")
 
     def _command(self, words: Sequence[str]) -> list[str]:
         return [os.environ.get("KUBECTL") or "kubectl", *self._flags, *words]
 
     def _start(self, words: Sequence[str], stdin: str) -> subprocess.CompletedProcess[bytes]:
+        command, data = self._command(words), stdin.encode()
         try:
             return subprocess.run(
-                self._command(words), input=stdin.encode(), capture_output=True, check=False
+                command,
+                input=data,
+                capture_output=True,
+                check=False,
+                timeout=self._patience,
+                env=SHORT_LIVED | os.environ,
             )
+        except subprocess.TimeoutExpired:
+            raise Failed(f"kubectl did not answer within {self._patience} s") from None
         except FileNotFoundError:
             raise Failed("kubectl was not found. Put it on PATH, or name it in $KUBECTL.") from None
 
@@ -128,14 +195,12 @@ def collection(plural: str, namespace: str) -> str:
     return f"{OURS}/namespaces/{namespace}/{plural}"
 
 
-def _events(process: "subprocess.Popen[bytes]") -> Iterator[tuple[str, Object]]:
-    for line in process.stdout or ():
-        event = _object(line)
-        if event.get("type") == "ERROR":
-            raise Failed(
-                f"the API server ended the watch: {event.get('object', {}).get('message')}"
-            )
-        yield str(event.get("type")), event.get("object") or {}
+def together(*asks: Callable[[], T]) -> list[T]:
+    """Ask several things at once: each costs a start of kubectl."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - a single ask needs none
+
+    with ThreadPoolExecutor(len(asks)) as pool:
+        return [each.result() for each in [pool.submit(ask) for ask in asks]]
 
 
 def _object(data: bytes) -> Object:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from interlock.api import names
 from interlock.api.digests import BEHAVIOUR_FIELDS, short
 from interlock.cli.difference import summary
 from interlock.cli.tables import age, printable
@@ -45,7 +46,9 @@ def explain(agent: Agent, now: datetime) -> list[str]:
     lines = [_headline(agent, status, now), ""]
     outcomes = (agent.decision or {}).get("spec", {}).get("outcomes") or []
     lines += list(verdict_lines(outcomes))
+    lines += list(_votes(status, now))
     lines += list(_state(status, outcomes))
+    lines += list(_stops(agent.deployment, status, now))
     lines += list(_holds(status, now))
     return [*lines, "", _foot(agent)]
 
@@ -105,6 +108,44 @@ def _state(status: Object, outcomes: list[Object]) -> Iterator[str]:
     told = any(one["message"][:40] in reason for one in outcomes)
     if reason not in ("-", "Serving") and not told:
         yield f"  {status.get('gate', '-')}: {printable(reason)}"
+
+
+def _votes(status: Object, now: datetime) -> Iterator[str]:
+    """Yield what each signal says of what serves or is proved, with the window it counts in."""
+    signals = status.get("signals") or []
+    if signals:
+        yield ""
+    for one in signals:
+        window = one.get("window") or {}
+        counted = f"; bad {window['bad']} of {window['of']}" if window.get("of") else ""
+        since = f", since {age(one['since'], now)}" if one.get("since") else ""
+        said = f"{printable(one.get('message', ''))}{counted}{since}"
+        yield f"  {one['vote']:<6} {printable(one['name']):<{GATE_WIDTH}} {said}"
+
+
+def _stops(deployment: Object, status: Object, now: datetime) -> Iterator[str]:
+    """Yield what else keeps promotions back: a pause, a freeze, the group."""
+    if (deployment.get("spec") or {}).get("paused"):
+        marks = deployment["metadata"].get("annotations") or {}
+        why = marks.get(names.ANNOTATION_PAUSED, "spec.paused is true")
+        yield f"  paused {printable(why)}; kubectl interlock resume {_name(deployment)}"
+    if frozen := status.get("frozen"):
+        until = f", until {frozen['until']}" if frozen.get("until") else ""
+        since = f"{age(frozen.get('since', ''), now)} ago{until}"
+        yield f"  frozen {printable(frozen.get('reason', ''))}; {since}"
+        yield f'         → kubectl interlock release {_name(deployment)} --frozen --reason "…"'
+    if drifted := status.get("drifted"):
+        yield f"  drift  {printable(', '.join(map(str, drifted)))}"
+    if group := status.get("group"):
+        pairs = group.items() if isinstance(group, Mapping) else [("", group)]
+        said = ", ".join(f"{key} {value}".strip() for key, value in pairs)
+        yield f"  group  {printable(said)}"
+
+
+def _name(deployment: Object) -> str:
+    meta = deployment["metadata"]
+    place = f" -n {meta['namespace']}" if "namespace" in meta else ""
+    return f"{meta['name']}{place}"
 
 
 def _holds(status: Object, now: datetime) -> Iterator[str]:

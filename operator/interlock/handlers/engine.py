@@ -12,7 +12,7 @@ from interlock.actions.dispatch import run_traffic, run_work
 from interlock.actions.observe import Observer
 from interlock.actions.ports import WorkPorts
 from interlock.api.observed import Observed
-from interlock.api.steps import Commit, MoveBack, Rest, Step, TrafficStep
+from interlock.api.steps import Commit, MoveBack, Record, Rest, Step, TrafficStep
 from interlock.cluster import status
 from interlock.cluster.cache import Key
 from interlock.decide import decide
@@ -84,6 +84,8 @@ class Engine:
     def _after(self, key: Key, seen: Observed, step: Step) -> None:
         """What was said of a revision that traffic left counts no more; its group looks too."""
         metrics.moved(step)
+        if isinstance(step, Record):  # a person looked: what was measured before counts no more
+            self._ports.memory(key).samples.clear()
         if isinstance(step, MoveBack):
             self._ports.memory(key).samples.pop(step.origin, None)
         for peer in seen.peers:

@@ -6,7 +6,7 @@ whoever may annotate (what an object carries is never evidence here).
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,6 +31,24 @@ async def fill(client: Client, cache: Cache) -> None:
             cache.merge(obj)
 
     await asyncio.gather(*(one(kind) for kind in WATCHED))
+
+
+class _NoEssence(kopf.DiffBaseStorage):
+    """kopf copies and compares each object that it sees; nothing here asks it what changed.
+
+    Without this it takes a fifth of the controller's time.
+    """
+
+    def build(
+        self, *, body: kopf.Body, extra_fields: Iterable[kopf.FieldSpec] | None = None
+    ) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        pass
 
 
 class Informers:
@@ -102,6 +120,7 @@ def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.scanning.disabled = True
     settings.posting.enabled = False
+    settings.persistence.diffbase_storage = _NoEssence()
     settings.networking.request_timeout = 10
     settings.watching.chunk_size = 500
     settings.process.ultimate_exiting_timeout = 20

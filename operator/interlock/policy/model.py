@@ -176,9 +176,9 @@ class SignalPolicy(Model):
     """How long a revision's pods are ready before it is sampled."""
     interval: Duration = "30s"
     timeout: Duration = "5s"
-    successes: Annotated[int, Field(ge=1, le=100)] = 5
+    successes: Annotated[int, Field(ge=1, le=60)] = 5
     """Consecutive good samples that prove a candidate."""
-    failures: Annotated[int, Field(ge=1, le=100)] = 3
+    failures: Annotated[int, Field(ge=1, le=30)] = 3
     """Consecutive bad samples that make a bad vote; good again after twice as many good ones."""
     restarts: Annotated[int, Field(ge=1, le=100)] = 3
     restarts_within: Duration = "5m"
