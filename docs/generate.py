@@ -12,7 +12,10 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
+import click
+
 from interlock.api.reasons import Reason
+from interlock.cli.plugin import COMMANDS, interlock
 from interlock.decide import RULES
 from interlock.gates import ALWAYS, GATES
 
@@ -24,6 +27,8 @@ _PART = re.compile(r"(<!-- generated: ([a-z]+) -->\n).*?(<!-- end of generated -
 _DOCSTRING = re.compile(r'"""(.*?)(?:"""|\n\n)', re.S)
 _NAMED = re.compile(r"def (test((?:_i\d+)+)_\w+)\(")
 _GIVEN = re.compile(r'\bReason\.([A-Z_]+)\b|"reason": "([A-Z][A-Za-z]+)"')
+_SHARED = frozenset({"kubeconfig", "context", "namespace", "output", "help"})
+"""Options that each command of the plugin takes; the page says so once."""
 INVARIANTS = tuple(f"I{number}" for number in range(1, 15))
 
 
@@ -102,12 +107,35 @@ def _proofs() -> str:
     return _table(("Invariant", "Tests that name it"), rows)
 
 
+def _plugin() -> str:
+    rows = []
+    context = click.Context(interlock)
+    for name in COMMANDS:
+        command = interlock.get_command(context, name) or interlock
+        usage = " ".join([f"`{name}`", *map(_usage, command.params)]).replace("` `", " ")
+        example = (command.epilog or "").rpartition("Example:")[2].split("\n")[1].strip()
+        rows.append((usage.strip(), _sentences(command.help), f"`{example}`"))
+    return _table(("Command", "Does", "Example"), rows)
+
+
+def _usage(parameter: click.Parameter) -> str:
+    if isinstance(parameter, click.Argument):
+        word = parameter.metavar or (parameter.name or "").upper()
+        return f"`{word}`" if parameter.required else f"`[{word}]`"
+    if not isinstance(parameter, click.Option) or parameter.name in _SHARED:
+        return ""
+    long = max(parameter.opts, key=len)
+    text = long if parameter.is_flag else f"{long} {(parameter.name or '').upper()}"
+    return f"`{text}`" if parameter.required else f"`[{text}]`"
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "layers": _layers,
     "rules": _rules,
     "gates": _gates,
     "reasons": _reasons,
     "proofs": _proofs,
+    "plugin": _plugin,
 }
 
 

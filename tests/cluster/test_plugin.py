@@ -1,44 +1,33 @@
 """`kubectl interlock` with a real kubectl, against a real API server and an acting controller."""
 
 import json
-import os
-import shutil
 import subprocess
-import sys
+from collections.abc import Callable
 
 import pytest
 
+from interlock.api import names
 from interlock_sandbox.sandbox import Sandbox
+from support.controller import image
 from support.engine import Agent, Pair
+from support.kube import APPLY
+from support.shell import Shell
 
-
-class Shell:
-    """Somebody's terminal."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._env = os.environ | {
-            "KUBECONFIG": str(sandbox.kubeconfig),
-            "KUBECTL": shutil.which("kubectl", path=_path()) or "kubectl",
-        }
-
-    def __call__(self, agent: Agent, verb: str, *args: str) -> subprocess.CompletedProcess[str]:
-        """Run `kubectl interlock <verb>` about an agent."""
-        code = "from interlock.cli.plugin import main; main()"
-        words = [sys.executable, "-c", code, verb, agent.name, "-n", agent.team, *args]
-        return subprocess.run(words, capture_output=True, check=False, text=True, env=self._env)
-
-
-def _path() -> str:
-    beside = os.path.dirname(sys.executable)  # the wheel that brings kubectl puts it there
-    return f"{beside}{os.pathsep}{os.environ['PATH']}"
+Ask = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def shell(installed: Sandbox) -> Shell:
-    return Shell(installed)
+def terminal(installed: Sandbox) -> Shell:
+    return Shell(installed.kubeconfig)
 
 
-def test_a_rollback_moves_traffic_and_a_release_lets_it_back(pair: Pair, shell: Shell) -> None:
+@pytest.fixture
+def shell(terminal: Shell) -> Ask:
+    """The administrator's terminal, about one agent."""
+    return lambda agent, verb, *args: terminal(verb, agent.name, "-n", agent.team, *args)
+
+
+def test_a_rollback_moves_traffic_and_a_release_lets_it_back(pair: Pair, shell: Ask) -> None:
     done = shell(pair.agent, "rollback", "--reason", "rejects up")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -67,7 +56,7 @@ def test_a_rollback_moves_traffic_and_a_release_lets_it_back(pair: Pair, shell: 
     assert types[-3:] == ["Rollback", "Release", "Promotion"]
 
 
-def test_a_quarantine_and_a_restore(pair: Pair, shell: Shell) -> None:
+def test_a_quarantine_and_a_restore(pair: Pair, shell: Ask) -> None:
     assert shell(pair.agent, "quarantine", "--reason", "odd orders").returncode == 0
     assert pair.agent.pointer() == "none"
     done = shell(pair.agent, "restore", "--reason", "explained")
@@ -75,9 +64,59 @@ def test_a_quarantine_and_a_restore(pair: Pair, shell: Shell) -> None:
     assert "restored; the gates run again" in done.stdout
 
 
-def test_why_says_what_a_gate_says(fresh: Agent, shell: Shell) -> None:
+def test_why_says_what_a_gate_says(fresh: Agent, shell: Ask) -> None:
     digest = fresh.serves("a")
     done = shell(fresh, "why")
     assert done.stdout.startswith(f"{fresh.name} serves {digest} (")
     assert "  pass   grants" in done.stdout
-    assert shell(fresh, "get").stdout.splitlines()[1].split()[:3] == [fresh.name, "True", digest]
+    tree = shell(fresh, "get").stdout.splitlines()
+    assert tree[0].startswith(f"{fresh.name}  ready, tier low")
+    assert tree[2] == f"├─ pointer   {digest}  1 of 1 pods ready"
+
+
+def test_a_difference_names_what_changed(pair: Pair, shell: Ask) -> None:
+    done = shell(pair.agent, "diff", pair.old, "serving")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].startswith("  image  registry.example/")
+    assert f"--- {pair.old} Deployment/<revision>" in done.stdout
+    body = json.loads(shell(pair.agent, "diff", pair.old, "serving", "-o", "json").stdout)
+    assert [change["field"] for change in body["content"]] == ["image"]
+
+
+def test_a_pause_stops_promotions_until_it_is_lifted(fresh: Agent, shell: Ask) -> None:
+    old = fresh.serves("a")
+    done = shell(fresh, "pause", "--reason", "stock-taking")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    fresh.want("b")
+    fresh.until("waits", lambda status: "paused" in status["reason"])
+    assert "paused stock-taking; kubectl interlock resume" in shell(fresh, "why").stdout
+    named = shell(fresh, "resume", "-o", "name")
+    assert named.stdout == f"agentdeployment.interlock.dev/{fresh.name}\n"
+    assert fresh.healthy(old) != old
+
+
+def test_a_pause_tells_what_git_makes_of_it(fresh: Agent, shell: Ask) -> None:
+    spec = {"riskTier": "low", "image": image("agent", "a")}
+    body = {
+        "apiVersion": names.API_VERSION,
+        "kind": "AgentDeployment",
+        "metadata": {"name": fresh.name, "labels": {names.LABEL_SYNCED_BY: "agents"}},
+    }
+
+    def deliver(**more: object) -> None:
+        whole = body | {"spec": spec | more}
+        manager = names.SYNC_FIELD_MANAGER
+        assert fresh.api.patch(fresh.path, whole, APPLY, fieldManager=manager, force="true").ok
+
+    def paused() -> bool:
+        return bool(fresh.api.get(fresh.path).body["spec"].get("paused"))
+
+    deliver()
+    assert "so git leaves this as it is" in shell(fresh, "pause", "--reason", "r").stderr
+    deliver()
+    assert paused()
+    deliver(paused=False)
+    assert "the syncer puts that back within 60s" in shell(fresh, "pause", "--reason", "r").stderr
+    assert paused()
+    deliver(paused=False)
+    assert not paused()

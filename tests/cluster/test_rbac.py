@@ -40,6 +40,7 @@ CONTROLLER = (
     | {(verb, f"{OURS}/agentdeployments") for verb in ("update", "patch")}
     | {(verb, f"{OURS}/governances") for verb in ("create", "patch")}
     | {(verb, "/pods") for verb in ("create", "delete")}
+    | {("delete", "rbac.authorization.k8s.io/rolebindings")}
     | {(verb, f"{group}/events") for group in ("", "events.k8s.io") for verb in ("create", "patch")}
 )
 SYNCER = (
@@ -121,7 +122,6 @@ def test_an_account_may_write_exactly_this(
         ("get", "/pods/exec"),
         ("create", "/pods/attach"),
         ("create", "/pods/portforward"),
-        ("get", "/pods/log"),
         ("create", "/serviceaccounts/token"),
         ("impersonate", "/users"),
         ("impersonate", "/serviceaccounts"),
@@ -139,6 +139,11 @@ def test_no_account_may(admin: Api, user: str, verb: str, what: str) -> None:
         assert not allowed(admin, user, verb, what, namespace)
 
 
+def test_the_controller_alone_reads_logs(admin: Api) -> None:
+    assert allowed(admin, names.CONTROLLER_USER, "get", "/pods/log")
+    assert not allowed(admin, names.SYNCER_USER, "get", "/pods/log")
+
+
 def test_the_lease_is_taken_at_home_only(admin: Api) -> None:
     lease = "coordination.k8s.io/leases"
     assert allowed(admin, names.CONTROLLER_USER, "update", lease, names.SYSTEM_NAMESPACE)
@@ -151,7 +156,9 @@ def test_the_lease_is_taken_at_home_only(admin: Api) -> None:
     [
         ("interlock-view", set()),
         ("view", set()),
-        ("interlock-sre", REQUESTS),
+        ("interlock-approver", set()),
+        ("interlock-auditor", set()),
+        ("interlock-sre", REQUESTS | {("patch", f"{OURS}/agentdeployments")}),
         (
             "interlock-team",
             {
@@ -187,7 +194,7 @@ def test_a_role_for_people_writes_exactly_this(
             if verb in verbs and allowed(admin, user, verb, what)
         }
 
-    if role != "interlock-team":
+    if role != "interlock-approver":
         until(lambda: all(allowed(admin, user, "get", what) for what in reads), "the right to read")
     until(lambda: writes() >= expected, "the right to write")
     assert writes() == expected

@@ -26,7 +26,7 @@ answer = home / (verb + plain)
 if not answer.exists():
     sys.exit("Error from server (NotFound): the server could not find the requested resource")
 text = answer.read_text()
-if text.startswith("Error"):
+if text.startswith(("Error", "error")):
     sys.exit(text)
 print(text)
 """
@@ -53,6 +53,10 @@ class FakeKubectl:
         """What a watch of `path` sees, one event an object."""
         lines = [json.dumps({"type": "MODIFIED", "object": one}) for one in objects]
         self._file("watch", path).write_text("\n".join(lines))
+
+    def break_watch(self, path: str, error: str) -> None:
+        """A watch of `path` ends with this on standard error."""
+        self._file("watch", path).write_text(error)
 
     @property
     def created(self) -> Object:

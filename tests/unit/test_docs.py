@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from interlock.api.config import Config
 from interlock.api.reasons import Reason
 from interlock.cli.main import COMMANDS
+from interlock.cli.plugin import COMMANDS as PLUGIN
 from interlock.policy import model, strict_yaml
 from interlock.policy.parse import TARGETS, parse
 
@@ -126,7 +127,7 @@ def test_every_reason_is_listed() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_of_ours_exists(page: Path) -> None:
-    known = {*COMMANDS, "get", "why", "history", "rollback", "release", "quarantine", "restore"}
+    known = {*COMMANDS, *PLUGIN}
     text = page.read_text()
     code = [*re.findall(r"`([^`\n]+)`", text), *(block for _, _, block in FENCE.findall(text))]
     for command in re.findall(r"(?:^|\s)interlock ([a-z]+)", "\n".join(code), re.M):

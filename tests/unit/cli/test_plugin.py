@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from interlock.api import names
 from interlock.cli import exits
 from interlock.cli.kubectl import collection
-from interlock.cli.plugin import interlock
+from interlock.cli.plugin import COMMANDS, interlock
 from support.fakekubectl import FakeKubectl
 
 HOME = names.agent_namespace("line-4", "press")
@@ -132,7 +133,7 @@ def test_a_record_that_the_user_may_not_read_leaves_the_controllers_word(
     rollback(kubectl)
     capsys.readouterr()
     kubectl.get(f"{TRANSITIONS}/press-17", "Error from server (Forbidden): not yours")
-    kubectl.watch(ROLLBACKS, request("Committed", "Done; recorded as press-17."))
+    kubectl.watch(ROLLBACKS, request("Committed", "Done; recorded as press-17.", expect=NEW))
     assert call("rollback", "press", "--reason", "r") == 0
     assert "Done; recorded as press-17." in capsys.readouterr().out
 
@@ -202,7 +203,7 @@ def test_get_prints_the_columns_of_kubectl(
     kubectl: FakeKubectl, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kubectl.get(AGENTS, {"items": [agent(rollback="warm")]})
-    assert call("get", "press") == 0
+    assert call("get") == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0].split() == [
         *("NAME", "READY", "SERVING", "CANDIDATE", "GATE", "REASON", "ROLLBACK", "AGE"),
@@ -223,3 +224,73 @@ def test_an_agent_that_is_not_there_is_exit_1(kubectl: FakeKubectl) -> None:
 def test_the_flags_of_kubectl_are_passed_on(kubectl: FakeKubectl) -> None:
     call("why", "press", "--kubeconfig", "/tmp/kc", "--context", "factory", "-n", "line-4")
     assert all(args[:2] == ["--kubeconfig=/tmp/kc", "--context=factory"] for args in kubectl.calls)
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (("get",), "agentdeployment.interlock.dev/press"),
+        (("why", "press"), "agentdeployment.interlock.dev/press"),
+        (("history", "press"), "agenttransition.interlock.dev/press-17"),
+    ],
+)
+def test_names_are_those_of_kubectl(
+    kubectl: FakeKubectl, capsys: pytest.CaptureFixture[str], args: tuple[str, ...], expected: str
+) -> None:
+    kubectl.get(AGENTS, {"items": [agent()]})
+    kubectl.get(TRANSITIONS, {"items": [transition()]})
+    assert call(*args, "-o", "name") == 0
+    assert capsys.readouterr().out == f"{expected}\n"
+
+
+def test_a_rollback_by_a_script_prints_the_request(
+    kubectl: FakeKubectl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rollback(kubectl, "-o", "name") == 0
+    assert capsys.readouterr().out == "agentrollback.interlock.dev/press-x7\n"
+    assert rollback(kubectl, "-o", "yaml") == 0
+    assert yaml.safe_load(capsys.readouterr().out)["status"]["phase"] == "Committed"
+
+
+def test_a_freeze_is_lifted_by_name(kubectl: FakeKubectl) -> None:
+    kubectl.create(RELEASES, request())
+    assert call("release", "press", "--frozen", "--reason", "r", "--no-wait") == 0
+    assert kubectl.created["spec"] == {"agent": "press", "frozen": True, "reason": "r"}
+    assert call("release", "press", "--frozen", "--digest", "ab", "--reason", "r") == 2
+
+
+def test_an_answer_that_was_not_seen_is_told_from_one_that_was_not_given(
+    kubectl: FakeKubectl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kubectl.create(ROLLBACKS, request(expect=NEW))
+    kubectl.break_watch(ROLLBACKS, "error: unexpected EOF")
+    assert call("rollback", "press", "--reason", "r") == 3
+    said = capsys.readouterr().err
+    assert "AgentRollback press-x7 was created, its answer was not seen" in said
+    assert "kubectl get agentrollback press-x7 -n line-4" in said
+
+
+def test_the_last_endpoint_that_left_is_told(
+    kubectl: FakeKubectl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slices = f"/apis/discovery.k8s.io/v1/namespaces/{HOME}/endpointslices"
+
+    def piece(*pods: str) -> dict[str, Any]:
+        endpoints = [{"targetRef": {"name": pod}} for pod in pods]
+        return {"metadata": {"name": "agent-x"}, "endpoints": endpoints}
+
+    kubectl.watch(slices, piece(f"press-{NEW}-a"), piece(f"press-{OLD}-b"))
+    assert rollback(kubectl) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[4].endswith(
+        f" ms last endpoint of {NEW} gone from the Service; open connections drain for 30 s"
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_helps_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(name, "--help") == 0
+    said = capsys.readouterr().out
+    assert "Example:\n" in said
+    assert f"kubectl interlock {name}" in said
+    assert COMMANDS[name].summary.endswith(".")

@@ -74,3 +74,28 @@ def test_nothing_serves_and_nothing_was_judged() -> None:
     assert lines[0] == "press serves nothing and wants a71e0c93d2"
     assert "  Waiting: not granted: image x" in lines
     assert lines[-1] == "No decision was made about it yet."
+
+
+def test_votes_are_shown_with_their_window() -> None:
+    bad = {"name": "reject-rate", "vote": "bad", "message": "0.05, limit 0.02"}
+    bad |= {"window": {"bad": 3, "of": 5}, "since": "2026-11-20T11:58:00Z"}
+    good = {"name": "http", "vote": "good", "message": "200 in 3 ms"}
+    lines = explain(Agent(deployment(signals=[bad, good]), decision()), NOW)
+    assert "  bad    reject-rate            0.05, limit 0.02; bad 3 of 5, since 2m" in lines
+    assert "  good   http                   200 in 3 ms" in lines
+
+
+def test_why_promotions_wait_is_said() -> None:
+    frozen = {"since": "2026-11-20T11:00:00Z", "reason": "2 rollbacks in 24 h"}
+    whole = deployment(frozen=frozen, group="cell-4", drifted=["Service/preview"])
+    whole["spec"]["paused"] = True
+    whole["metadata"] |= {
+        "namespace": "line-4",
+        "annotations": {"interlock.dev/pause-reason": "stock-taking"},
+    }
+    lines = explain(Agent(whole, decision()), NOW)
+    assert "  paused stock-taking; kubectl interlock resume press -n line-4" in lines
+    assert "  frozen 2 rollbacks in 24 h; 1h ago" in lines
+    assert '         → kubectl interlock release press -n line-4 --frozen --reason "…"' in lines
+    assert "  group  cell-4" in lines
+    assert "  drift  Service/preview" in lines

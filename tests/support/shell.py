@@ -1,0 +1,55 @@
+"""Somebody's terminal: the plugin as a process of its own, with a real kubectl and a login."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CODE = "from interlock.cli.plugin import main; main()"
+
+
+def kubectl_program() -> str:
+    """The kubectl that the tests' wheel brings, or the one on PATH."""
+    beside = os.path.dirname(sys.executable)
+    return shutil.which("kubectl", path=f"{beside}{os.pathsep}{os.environ['PATH']}") or "kubectl"
+
+
+def impersonating(kubeconfig: Path, user: str, folder: Path) -> Path:
+    """A kubeconfig of an administrator who acts in somebody's name, with that one's rights."""
+    config: dict[str, Any] = yaml.safe_load(kubeconfig.read_text())
+    config["users"][0]["user"]["as"] = user
+    path = folder / f"{user}.kubeconfig"
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+class Shell:
+    """A terminal with one login."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self.env = os.environ | {"KUBECONFIG": str(kubeconfig), "KUBECTL": kubectl_program()}
+
+    def __call__(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """Run `kubectl interlock` with these words."""
+        return subprocess.run(
+            [sys.executable, "-c", CODE, *args],
+            capture_output=True,
+            check=False,
+            text=True,
+            env=self.env,
+        )
+
+    def start(self, *args: str) -> "subprocess.Popen[str]":
+        """Begin `kubectl interlock` and leave it running."""
+        return subprocess.Popen(
+            [sys.executable, "-u", "-c", CODE, *args],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.env,
+        )
