@@ -1,7 +1,7 @@
 # Each target sets up what it needs. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help venv tools demo test test-fast test-e2e lint format generate run bench clean
+.PHONY: help venv tools all-tools demo test test-fast test-e2e lint format generate run bench clean
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
@@ -14,6 +14,9 @@ venv:
 tools: venv ## compile Kubernetes, etcd, kwok and the registry (cached)
 	@scripts/timed "compiled tools" $(BIN)/interlock-sandbox tools
 
+all-tools: tools ## also the node's programs, and the peers of tests and benchmarks (cached)
+	@scripts/timed "all compiled tools" $(BIN)/interlock-sandbox tools --all
+
 demo: tools ## the whole story on this machine (KEEP=1 leaves it running)
 	@scripts/timed "demo" $(BIN)/python -m interlock_sandbox.demo $(if $(KEEP),--keep)
 
@@ -23,7 +26,7 @@ test: test-fast tools ## all levels that need no more than the control plane
 test-fast: venv ## unit and attack tests only
 	@scripts/timed "unit and attack tests" $(PYTEST) -q tests/unit tests/attack
 
-test-e2e: tools ## the demo's story, asserted, and death at every single write
+test-e2e: all-tools ## the demo's story, asserted, and death at every single write
 	@scripts/timed "end-to-end tests" $(PYTEST) -q tests/e2e
 	@scripts/timed "crash tests, all" $(PYTEST) -q tests/crash --full
 
@@ -46,7 +49,7 @@ generate: venv ## write crds/ and the generated parts of docs/ from the code
 run: venv ## run the operator against $KUBECONFIG with $INTERLOCK_CONFIG
 	@$(BIN)/interlock run --config "$${INTERLOCK_CONFIG:?the configuration file}" --kubeconfig "$${KUBECONFIG:?the cluster}"
 
-bench: tools ## all benchmarks, full size
+bench: all-tools ## all benchmarks, full size
 	@for file in bench/*.py; do scripts/timed "$$file" $(BIN)/python "$$file" || exit 1; done
 
 clean: ## remove the environment and all caches of the tree

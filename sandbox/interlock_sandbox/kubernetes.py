@@ -23,6 +23,8 @@ _HOSTS = (
     "kubernetes.default.svc",
     "10.96.0.1",  # the first address of SERVICE_RANGE is the API server's own Service
 )
+NODE = "node"
+NODE_ADDRESS = "198.18.0.1"  # of the range for tests of network gear (RFC 2544): nobody's
 _MASTERS = "system:masters"
 # Kubeconfig file: (user, groups). Each program has the identity that Kubernetes made for it.
 _USERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -30,6 +32,9 @@ _USERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "kwok": ("sandbox-kwok", (_MASTERS,)),
     "controller-manager": ("system:kube-controller-manager", ()),
     "scheduler": ("system:kube-scheduler", ()),
+    "kubelet": (f"system:node:{NODE}", ("system:nodes",)),
+    "kube-proxy": ("system:kube-proxy", ()),
+    "netpol": ("sandbox-netpol", (_MASTERS,)),
 }
 # The defaults (20 and 50 requests a second) would be the bottleneck of every larger test.
 _CLIENT_LIMITS = ("--kube-api-qps=300", "--kube-api-burst=600")
@@ -59,6 +64,8 @@ class Kubernetes:
         self._url = f"https://127.0.0.1:{free_port()}"
         authority = Authority(folder)
         server = authority.server("server", _HOSTS)
+        authority.server("kubelet-server", (NODE_ADDRESS, NODE))
+        authority.client("kubelet-client", "kube-apiserver-kubelet-client", (_MASTERS,))
         clients = {name: authority.client(name, *who) for name, who in _USERS.items()}
         for name, pair in clients.items():
             config = kubeconfig(self._url, authority.pair.cert, _certificate(pair))
@@ -92,6 +99,7 @@ class Kubernetes:
             f"--initial-advertise-peer-urls={peers}",
             f"--initial-cluster=default={peers}",
             "--unsafe-no-fsync",  # nothing here has to survive a crash of the machine
+            "--quota-backend-bytes=8589934592",  # ten thousand agents are more than the usual 2 GiB
             "--log-level=warn",
         )
         return Spec(name="etcd", argv=argv, ready=lambda: http_ok(f"{url}/health"))
@@ -110,6 +118,10 @@ class Kubernetes:
             f"--tls-cert-file={server.cert}",
             f"--tls-private-key-file={server.key}",
             f"--cert-dir={folder / 'certs'}",
+            f"--kubelet-certificate-authority={folder / 'ca.crt'}",
+            f"--kubelet-client-certificate={folder / 'kubelet-client.crt'}",
+            f"--kubelet-client-key={folder / 'kubelet-client.key'}",
+            "--kubelet-preferred-address-types=InternalIP",
             "--anonymous-auth=false",
             "--authorization-mode=Node,RBAC",
             "--enable-admission-plugins=NodeRestriction",

@@ -14,7 +14,11 @@ from interlock_sandbox.process import marked
 from interlock_sandbox.sandbox import NotUp, State
 from interlock_sandbox.supervisor import LOCK, PARTS
 
-PROFILES: Mapping[str, tuple[str, ...]] = {"control-plane": tuple(PARTS)}
+_BESIDE = ("mlflow", "sigstore", "registry", "git")
+PROFILES: Mapping[str, tuple[str, ...]] = {
+    "control-plane": ("kubernetes", *_BESIDE),
+    "node": ("node", *_BESIDE),
+}
 # Variables that other programs know, by the output that goes into them.
 _WELL_KNOWN = {"kubeconfig": "KUBECONFIG", "mlflow_url": "MLFLOW_TRACKING_URI"}
 
@@ -42,7 +46,12 @@ def main() -> None:
 
 @main.command()
 @_HOME
-@click.option("--profile", type=click.Choice(list(PROFILES)), default="control-plane")
+@click.option(
+    "--profile",
+    type=click.Choice(list(PROFILES)),
+    default="control-plane",
+    help="control-plane (default): pods are pretended. node: pods run; needs Linux and root.",
+)
 @click.option("--parts", help=f"Comma-separated, instead of a profile: {', '.join(PARTS)}.")
 def up(home: Path, profile: str, parts: str | None) -> None:
     """Starts a sandbox that stays up; does nothing if it is up already."""
@@ -98,10 +107,16 @@ def env(home: Path) -> None:
 
 
 @main.command(name="tools")
-def tools_() -> None:
-    """Finds or compiles the programs, and prints where they are."""
+@click.argument("names", nargs=-1, type=click.Choice(tools.NAMES), metavar="[NAME]...")
+@click.option("--all", "every", is_flag=True, help="Everything that there is.")
+def tools_(names: tuple[str, ...], every: bool) -> None:
+    """Finds or compiles programs, and prints where they are.
+
+    Without NAME those of the control-plane profile. The node profile takes `node` and
+    `containerd` as well; tests and benchmarks take `cyclonus` and `argo-rollouts`.
+    """
     try:
-        found = tools.find_all()
+        found = tools.find_all(tools.NAMES if every else names or tools.USUAL)
     except golang.ToolError as error:
         raise click.ClickException(str(error)) from error
     for name, path in found.items():

@@ -20,6 +20,7 @@ from typing import IO, Self, cast
 
 from interlock_sandbox.golang import say
 from interlock_sandbox.kubernetes import kubeconfig, kubectl
+from interlock_sandbox.node import remains
 from interlock_sandbox.pki import write_secret
 from interlock_sandbox.process import kill_marked
 from interlock_sandbox.supervisor import LOCK, STATE
@@ -152,6 +153,7 @@ def remove(home: Path) -> bool:
     while is_alive(home) and time.monotonic() < deadline:
         time.sleep(0.05)
     kill_marked(home)
+    remains.remove(home)
     shutil.rmtree(home)
     return True
 

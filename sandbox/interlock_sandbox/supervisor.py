@@ -22,6 +22,7 @@ from typing import IO, cast
 import click
 
 from interlock_sandbox.golang import say
+from interlock_sandbox.node import remains
 from interlock_sandbox.pki import write_secret
 from interlock_sandbox.process import MARK, Part, Program, kill_marked, tail
 
@@ -32,6 +33,19 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "sigstore": ("interlock_sandbox.sigstore.part:SigstorePart",),
     "registry": ("interlock_sandbox.registry:Registry",),
     "git": ("interlock_sandbox.gitserver:GitServer",),
+    "prometheus": ("interlock_sandbox.prometheus:Prometheus",),
+    # Instead of `kubernetes`: the same with a real node and no other.
+    "node": (
+        "interlock_sandbox.node.part:Runtime",
+        "interlock_sandbox.kubernetes:Kubernetes",
+        "interlock_sandbox.node.part:Node",
+    ),
+    # Instead of `kubernetes`: the same with the benchmarks' peer on it.
+    "argo-rollouts": (
+        "interlock_sandbox.kubernetes:Kubernetes",
+        "interlock_sandbox.kwok:Kwok",
+        "interlock_sandbox.argo:ArgoRollouts",
+    ),
 }
 STATE = "state.json"  # written when all is ready, removed at the end
 LOCK = "lock"  # held, and filled with its process id, as long as the supervisor lives
@@ -144,6 +158,7 @@ def reap(home: Path, remove: bool) -> None:
     """Waits until the supervisor has ended, however it did, and ends what it left."""
     sys.stdin.buffer.read()
     kill_marked(home)
+    remains.remove(home)
     if remove:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +29,14 @@ class Module:
     version: str  # what `--version` must say for a program of the machine to be used
     ldflags: str = "-s -w"
     tags: str = ""
+    source: str = ""  # the folder of its go.mod, where that is another module's
+    optional: bool = False  # compiled when something asks for it, not ahead
 
 
+_KUBERNETES_FLAGS = (
+    f"-s -w -X {_VERSION_PACKAGE}.gitVersion={_KUBERNETES} "
+    f"-X {_VERSION_PACKAGE}.gitMajor=1 -X {_VERSION_PACKAGE}.gitMinor=37"
+)
 # In the order in which they share compiled packages.
 MODULES = (
     Module(
@@ -40,8 +46,7 @@ MODULES = (
             for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
         },
         "Kubernetes v1.37.",
-        f"-s -w -X {_VERSION_PACKAGE}.gitVersion={_KUBERNETES} "
-        f"-X {_VERSION_PACKAGE}.gitMajor=1 -X {_VERSION_PACKAGE}.gitMinor=37",
+        _KUBERNETES_FLAGS,
     ),
     # From Go 1.27 on, its golang.org/x/net (0.54) wraps net/http incompletely without the tag.
     Module(
@@ -56,7 +61,40 @@ MODULES = (
         {"registry": "github.com/distribution/distribution/v3/cmd/registry"},
         "github.com/distribution/distribution/v3 v3.",
     ),
+    Module(
+        "node",
+        {name: f"k8s.io/kubernetes/cmd/{name}" for name in ("kubelet", "kube-proxy")},
+        "Kubernetes v1.37.",
+        _KUBERNETES_FLAGS,
+        source="kubernetes",
+        optional=True,
+    ),
+    Module(
+        "containerd",
+        {
+            name: f"github.com/containerd/containerd/v2/cmd/{name}"
+            for name in ("containerd", "containerd-shim-runc-v2", "ctr")
+        },
+        "github.com/containerd/containerd/v2 2.1.",
+        tags="no_btrfs,no_devmapper,no_zfs",
+        optional=True,
+    ),
+    Module(  # a second opinion on network policies, for tests
+        "cyclonus",
+        {"cyclonus": "github.com/mattfenwick/cyclonus/cmd/cyclonus"},
+        "version: 0.5.6",
+        optional=True,
+    ),
+    Module(  # the peer of the benchmarks
+        "argo-rollouts",
+        {"rollouts-controller": "github.com/argoproj/argo-rollouts/cmd/rollouts-controller"},
+        "v1.10.",
+        "-s -w -X github.com/argoproj/argo-rollouts/utils/version.version=1.10.1",
+        optional=True,
+    ),
 )
+NAMES = tuple(module.name for module in MODULES)
+USUAL = tuple(module.name for module in MODULES if not module.optional)
 _MODULE_OF = {program: module for module in MODULES for program in module.programs}
 
 
@@ -68,9 +106,10 @@ def find(program: str) -> Path:
     return on_machine(program, module.version) or ensure(module) / program
 
 
-def find_all() -> dict[str, Path]:
-    """Every program of the sandbox and where it is."""
-    return {program: find(program) for program in (*_MODULE_OF, "kubectl")}
+def find_all(names: Collection[str]) -> dict[str, Path]:
+    """Every program of the modules with these names, `kubectl`, and where they are."""
+    wanted = [program for program, module in _MODULE_OF.items() if module.name in names]
+    return {program: find(program) for program in (*wanted, "kubectl")}
 
 
 def on_machine(program: str, version: str) -> Path | None:
@@ -85,13 +124,28 @@ def on_machine(program: str, version: str) -> Path | None:
 def ensure(module: Module) -> Path:
     """The cache folder with the programs of `module`, compiled now if they are not there yet."""
     go = golang.find()
-    source = TOOLCHAIN / module.name
+    source = TOOLCHAIN / (module.source or module.name)
+    flags = ("-ldflags", module.ldflags, "-tags", module.tags)
     folder = cache() / f"{module.name}-{key(source / 'go.sum', go.version)}"
+    return _made(folder, lambda: golang.build(go, source, module.programs, flags, folder))
+
+
+def compiled(source: Path) -> Path:
+    """The program whose Go source, with no dependencies, is the folder `source`; named like it."""
+    go = golang.find()
+    parts = [file.read_bytes() for file in sorted((source / "go.mod", *source.glob("*.go")))]
+    name = hashlib.sha256(b"\0".join((*parts, go.version.encode()))).hexdigest()[:12]
+    folder, program = cache() / f"{source.name}-{name}", {source.name: "."}
+    flags = ("-ldflags", "-s -w")
+    _made(folder, lambda: golang.build(go, source, program, flags, folder))
+    return folder / source.name
+
+
+def _made(folder: Path, build: Callable[[], None]) -> Path:
     if not folder.is_dir():
-        with only_one(folder.with_name(f"{folder.name}.lock"), module.name):
+        with only_one(folder.with_name(f"{folder.name}.lock"), folder.name):
             if not folder.is_dir():
-                flags = ("-ldflags", module.ldflags, "-tags", module.tags)
-                golang.build(go, source, module.programs, flags, folder)
+                build()
     return folder
 
 

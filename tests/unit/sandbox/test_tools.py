@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from interlock_sandbox import golang, tools
 from interlock_sandbox.golang import Go, ToolError
+from interlock_sandbox.main import main
 from interlock_sandbox.tools import MODULES, Module
 
 ETCD = next(module for module in MODULES if module.name == "etcd")
@@ -32,10 +34,51 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
 def test_each_program_is_a_tool_of_its_pinned_module(module: Module) -> None:
-    go_mod = (golang.TOOLCHAIN / module.name / "go.mod").read_text().split()
+    source = golang.TOOLCHAIN / (module.source or module.name)
+    go_mod = (source / "go.mod").read_text().split()
     assert set(module.programs.values()) <= set(go_mod)
     assert "tool" in go_mod
-    assert (golang.TOOLCHAIN / module.name / "go.sum").stat().st_size > 0
+    assert (source / "go.sum").stat().st_size > 0
+
+
+def test_only_what_the_control_plane_takes_is_compiled_ahead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tools, "find", Path)
+    assert set(tools.USUAL) == {"kubernetes", "etcd", "kwok", "registry"}
+    usual = tools.find_all(tools.USUAL)
+    assert {"kube-apiserver", "etcd", "kubectl"} <= set(usual)
+    assert not {"kubelet", "containerd", "cyclonus", "rollouts-controller"} & set(usual)
+
+
+def test_what_is_asked_for_by_name_is_found() -> None:
+    assert set(tools.NAMES) == {module.name for module in MODULES}
+    asked = CliRunner().invoke(main, ["tools", "no-such-thing"])
+    assert asked.exit_code == 2
+    assert "'containerd'" in asked.output
+
+
+def test_a_program_of_ours_is_compiled_anew_when_its_source_changes(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = machine / "waiter"
+    source.mkdir()
+    (source / "go.mod").write_text("module waiter\n")
+    (source / "main.go").write_text("package main\n")
+    monkeypatch.setattr(golang, "find", lambda: Go(Path("go"), "go1.27.3"))
+    built: list[Path] = []
+
+    def build(_: Go, __: Path, programs: Mapping[str, str], ___: object, into: Path) -> None:
+        assert programs == {"waiter": "."}
+        built.append(into)
+        into.mkdir()
+
+    monkeypatch.setattr(golang, "build", build)
+    first = tools.compiled(source)
+    assert tools.compiled(source) == first
+    (source / "main.go").write_text("package main // changed\n")
+    assert tools.compiled(source) != first
+    assert len(built) == 2
 
 
 def test_a_fitting_program_on_path_is_used(machine: Path) -> None:

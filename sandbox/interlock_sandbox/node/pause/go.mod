@@ -1,0 +1,3 @@
+module interlock.dev/sandbox/pause
+
+go 1.26
