@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from interlock.actions.drift import PEOPLES_ROLES
 from interlock.api.names import ANNOTATION_EMERGENCY, LABEL_AGENT, LABEL_REVISION
 from interlock.render.namespace import pointer_service
 from support import agents
@@ -53,8 +54,11 @@ def bound(agent: Agent, user: str, role: str) -> Api:
         },
         "subjects": [subject],
     }
-    answer = agent.admin.post(f"{RBAC}/namespaces/{agent.home}/rolebindings", body)
-    assert answer.ok, answer.message
+    path = f"{RBAC}/namespaces/{agent.home}/rolebindings"
+    if role not in PEOPLES_ROLES:  # such a role can be held in the whole cluster only
+        path, body["kind"] = f"{RBAC}/clusterrolebindings", "ClusterRoleBinding"
+    answer = agent.admin.post(path, body)
+    assert answer.ok or answer.code == 409, answer.message
     api = agent.admin.named(user)
     until(lambda: api.get(agent.path("Service", "agent")).ok, "the role in force")
     return api

@@ -118,5 +118,12 @@ def test_paused_stops_a_promotion_and_nothing_else(pair: Pair) -> None:
     assert agent.pointer() == agent.revision(pair.old)
 
 
+def test_more_replicas_get_their_pods_within_the_quota(pair: Pair) -> None:
+    agent = pair.agent
+    agent.want("new", replicas=4)
+    until(lambda: len(agent.pods(pair.new)), lambda count: count == 4, "four pods serve")
+    until(lambda: len(agent.pods(pair.old)), lambda count: count == 4, "four stand by")
+
+
 def _digest(mark: str) -> str:
     return image("agent", mark).rpartition(":")[2]

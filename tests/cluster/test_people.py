@@ -33,7 +33,7 @@ EVERYONE = _rights(
 ALL = _rights(READ, "interlock.dev/*")
 ROLES: dict[str, set[Right]] = {
     "interlock-view": ALL,
-    "interlock-auditor": ALL,
+    "interlock-auditor": ALL | _rights(("get", "list"), "/configmaps"),
     "interlock-team": ALL
     | _rights(
         ("create", "update", "patch", "delete"),

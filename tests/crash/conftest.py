@@ -6,15 +6,17 @@ import pytest
 
 from interlock_sandbox.install import install
 from interlock_sandbox.sandbox import Sandbox
+from support import policies
 from support.cluster import shared_sandbox
-from support.crash import Crasher
+from support.controller import CASES, quick_targets
 from support.engine import Engine
+from support.harness import Harness
 
 cluster = shared_sandbox("kubernetes")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--full` kills before and after every write, not before one and after the next."""
+    """`--full` kills before and after every write, not at a choice of them."""
     parser.addoption("--full", action="store_true", help="crash tests: every write, both sides")
 
 
@@ -29,13 +31,18 @@ def engine(cluster: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """A cluster with Interlock's manifests, a verifier's double, and no controller yet."""
     install(cluster.kubeconfig)
     prepared = Engine.prepare(cluster, tmp_path_factory.mktemp("crash"))
+    grant = policies.documents()["namespaces"]["namespaces"]["lab"]
+    prepared.verifier.targets = quick_targets(namespaces={"namespaces": dict.fromkeys(CASES, grant)})
     with prepared.verifier.serving():
         yield prepared
+        prepared.close()
 
 
 @pytest.fixture(scope="session")
-def crasher(engine: Engine) -> Iterator[Crasher]:
-    """What starts controllers that die."""
-    crasher = Crasher(engine)
-    yield crasher
-    crasher.close()
+def harness(engine: Engine) -> Iterator[Harness]:
+    """What plays scenarios whose controllers die."""
+    harness = Harness(engine)
+    yield harness
+    harness.close()
+    counts = harness.counts
+    print(f"\ncrash cases: {sum(counts.values())} {counts}")

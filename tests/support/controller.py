@@ -26,6 +26,8 @@ from support import policies
 
 TEAMS = tuple(f"team-{number:03}" for number in range(400))
 """Namespaces that the quick policy grants images to."""
+CASES = tuple(f"case-{number:03}" for number in range(600))
+"""Namespaces of crash tests: one agent each."""
 QUICK_TIER = {"gates": [], "minimumBake": "1s", "readyWithin": "3s"}
 
 QUICK_SIGNALS = {"initialDelay": "1s", "interval": "1s", "timeout": "2s", "successes": 1}

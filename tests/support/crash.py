@@ -1,49 +1,71 @@
-"""Controllers that are killed at a chosen write, as many as a test likes and each in a moment.
+"""Controllers that are killed at a chosen write, each responsible for one agent alone.
 
 Run as a program it imports everything once and then forks a controller for each line of its
-input: `{"only": [...], "write": n, "when": "before" | "after"}` sends SIGKILL to itself before or
-after the n-th request that changes something and whose path holds one of `only`; 0 is never. For
-each line it prints the child's pid, and when the child has ended how many such writes it made.
+input, a `Wish` as JSON: SIGKILL before or after the n-th request that changes something of the
+agent; 0 is never. Each sees its own agent only and holds a Lease of its own, so that many cases
+share one API server. Each counted write adds a byte to a file, which outlives the controller.
 """
 
 import argparse
 import asyncio
 import json
 import os
+import re
 import select
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 from interlock.cluster.client import Client
 from interlock.cluster.lease import LeaseTimes
-from interlock.handlers.controller import run
-from support.engine import TESTS, WAIT, Engine, environment
+from interlock.handlers import controller, preflight
+from support.engine import TESTS, WAIT, Agent, Engine, environment
 from support.run_controller import log_plainly, options
 
 PATIENT = LeaseTimes(duration=0.3, renew=0.2, deadline=30.0)
 """Nobody competes here, so a dead holder is given up at once and a slow one never."""
 READS = frozenset({"GET"})
+TEAM_KINDS = "agentdeployments|agentrollbacks|agentquarantines|agentreleases"
+HOME_KINDS = "services|pods|deployments|agentrevisions|gatedecisions|agenttransitions"
+HOME_KINDS += "|agentadmissions"
+_LISTED = re.compile(
+    r"(/api/v1|/apis/apps/v1|/apis/interlock\.dev/v1alpha1)"
+    rf"/(?:(?P<team>{TEAM_KINDS})|(?P<home>{HOME_KINDS})|(?P<spaces>namespaces))(?P<rest>\?|$)"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """Which write a controller does not survive."""
+    """Which write a controller does not survive; only writes of these methods count, if any."""
 
-    only: tuple[str, ...]
-    write: int
-    when: str
+    write: int = 0
+    when: str = "before"
+    methods: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One controller: whose it is, how it reaches the API server, when it dies."""
+
+    team: str
+    home: str
+    kubeconfig: str
+    count: str
+    kill: Kill
 
 
 class Crasher:
     """Forks controllers, one at a time, each acting until it dies."""
 
-    def __init__(self, engine: Engine) -> None:
-        command = [sys.executable, "-m", "support.crash", f"--log={engine.log('crash')}"]
-        command += [f"--config={engine.home / 'config.json'}", f"--kubeconfig={engine.kubeconfig}"]
+    def __init__(self, engine: Engine, name: str = "crash") -> None:
+        self._engine = engine
+        command = [sys.executable, "-m", "support.crash", f"--log={engine.log(name)}"]
+        command += [f"--config={engine.home / 'config.json'}"]
         self._process = subprocess.Popen(
             command,
             cwd=TESTS,
@@ -53,28 +75,35 @@ class Crasher:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        self._pid = 0
+        self.pid = 0
 
-    def start(self, kill: Kill | None = None) -> None:
-        """Start a controller that will be killed at a write, or not at all."""
-        wish = kill or Kill((), 0, "before")
-        assert self._process.stdin
-        self._process.stdin.write(
-            json.dumps({"only": wish.only, "write": wish.write, "when": wish.when}) + "\n"
+    def start(self, agent: Agent, kill: Kill | None = None, kubeconfig: Path | None = None) -> None:
+        """Start an agent's controller that will be killed at a write, or not at all."""
+        self.count(agent).write_bytes(b"")
+        reached = kubeconfig or self._engine.kubeconfig
+        wish = Wish(
+            agent.team, agent.home, str(reached), str(self.count(agent)), kill or Kill()
         )
-        self._pid = int(self._line(WAIT) or 0)
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(asdict(wish)) + "\n")
+        self.pid = int(self._line(WAIT) or 0)
+        assert self.pid
+
+    def count(self, agent: Agent) -> Path:
+        """The file with a byte for each write of the agent's last controller."""
+        return self._engine.home / f"{agent.home}.writes"
 
     def died(self, seconds: float) -> bool:
         """Wait so long for the controller to die by itself; say whether it did."""
         if self._line(seconds) is None:
             return False
-        self._pid = 0
+        self.pid = 0
         return True
 
     def kill(self) -> None:
         """Kill the controller that runs, if one does."""
-        if self._pid:
-            os.kill(self._pid, signal.SIGKILL)
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
             assert self.died(WAIT)
 
     def close(self) -> None:
@@ -96,22 +125,56 @@ class Crasher:
         return line.strip()
 
 
-def _arm(only: list[str], write: int, when: str) -> None:
+def narrowed(url: str, team: str, home: str) -> str:
+    """Return the URL of a list or watch, cut down to what concerns one agent."""
+    found = _LISTED.search(url)
+    if found is None:
+        return url
+    path, rest = url[: found.start()] + found[1], url[found.end() - len(found["rest"]) :]
+    if found["spaces"]:
+        query = rest.removeprefix("?")
+        return f"{path}/namespaces?fieldSelector=metadata.name%3D{home}" + (query and f"&{query}")
+    kind = found["team"] or found["home"]
+    return f"{path}/namespaces/{team if found['team'] else home}/{kind}{rest}"
+
+
+def _narrow(team: str, home: str) -> None:
+    """Let this process see one agent, under a Lease of its own."""
+    original = aiohttp.ClientSession._request
+
+    async def request(self: aiohttp.ClientSession, method: str, url: Any, **rest: Any) -> Any:
+        wide = str(url)
+        url = narrowed(wide, team, home) if method.upper() == "GET" else wide
+        return await original(self, method, url, **rest)
+
+    async def ready(_: Client) -> list[str]:
+        return []
+
+    aiohttp.ClientSession._request = request  # type: ignore[method-assign]
+    controller.LEASE_NAME = f"interlock-{team}"
+    preflight.check = preflight.obstacles = ready  # type: ignore[assignment]
+
+
+def _arm(wish: Wish) -> None:
     original = Client._request
-    made = 0
+    file = os.open(wish.count, os.O_WRONLY | os.O_APPEND)
+    kill, made = wish.kill, 0
 
     async def counted(self: Client, method: str, path: str, **rest: Any) -> dict[str, Any]:
         nonlocal made
         dry = "dryRun" in (rest.get("query") or {})
-        if method in READS or dry or not any(part in path for part in only):
+        theirs = wish.home in path or f"/namespaces/{wish.team}/" in path
+        counts = not kill.methods or method in kill.methods
+        if method in READS or dry or not theirs or not counts:
             return await original(self, method, path, **rest)
         made += 1
         mine = made
-        if mine == write and when == "before":
-            _die(method, path, when)
+        os.write(file, b".")
+        if mine == kill.write and kill.when == "before":
+            _die(method, path, kill.when)
         answer = await original(self, method, path, **rest)
-        if mine == write and when == "after":
-            _die(method, path, when)
+        if mine == kill.write and kill.when == "after":
+            _die(method, path, kill.when)
         return answer
 
     Client._request = counted  # type: ignore[method-assign]
@@ -122,10 +185,15 @@ def _die(method: str, path: str, when: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _run(wish: Wish, config: Path) -> None:
+    _narrow(wish.team, wish.home)
+    _arm(wish)
+    asyncio.run(controller.run(options(config, Path(wish.kubeconfig), PATIENT)))
+
+
 def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--kubeconfig", type=Path, required=True)
     parser.add_argument("--log", type=Path, required=True)
     given = parser.parse_args()
     with given.log.open("ab") as log:
@@ -135,8 +203,7 @@ def _main() -> None:
         wish = json.loads(line)
         child = os.fork()
         if not child:
-            _arm(**wish)
-            asyncio.run(run(options(given.config, given.kubeconfig, PATIENT)))
+            _run(Wish(**wish | {"kill": Kill(**wish["kill"])}), given.config)
             os._exit(0)
         print(child, flush=True)
         _, how = os.waitpid(child, 0)

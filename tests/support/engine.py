@@ -28,6 +28,7 @@ PLACES = {
     "Service": "/api/v1",
     "ResourceQuota": "/api/v1",
     "ConfigMap": "/api/v1",
+    "ServiceAccount": "/api/v1",
     "Deployment": "/apis/apps/v1",
     "NetworkPolicy": "/apis/networking.k8s.io/v1",
 }

@@ -49,7 +49,7 @@ async def entitle(step: Entitle, key: Key, ports: WorkPorts) -> Applied:
 async def stage(step: Stage, key: Key, ports: WorkPorts) -> Applied:
     """Apply a revision's objects, or scale it where they are applied already.
 
-    Writes    its rendered objects by server-side apply, replicas.
+    Writes    its rendered objects by server-side apply, or the quota; replicas.
     Repeat    at any point.
     Refused   Stalled/AdmissionRefused with the API server's words; traffic stays.
     """
@@ -57,6 +57,9 @@ async def stage(step: Stage, key: Key, ports: WorkPorts) -> Applied:
     if not objects:
         return Applied(f"AgentRevision {step.revision} is not there", again=False)
     if ports.traffic.cache.get("Deployment", key.home, step.revision):
+        admission = ports.traffic.cache.get("AgentAdmission", key.home, names.ADMISSION_NAME) or {}
+        entries = admission.get("spec", {}).get("revisions") or []
+        await _set_quota(step.replicas, [one["name"] for one in entries], key, ports)
         await traffic.scale(ports.traffic, key, step.revision, step.replicas)
         return Applied(f"{step.revision} was scaled to {step.replicas}", again=False)
     try:

@@ -237,7 +237,13 @@ class Client:
         return await self._request("PUT", self._path(obj), body=obj)
 
     async def delete(
-        self, kind: str, namespace: str | None, name: str, *, uid: str = "", grace: int | None = None
+        self,
+        kind: str,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str = "",
+        grace: int | None = None,
     ) -> None:
         """Delete an object if it is there; only the one with this UID, where one is given.
 

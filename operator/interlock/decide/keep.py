@@ -70,8 +70,7 @@ def judge_targets(seen: Observed, now: datetime) -> Step | None:
 
 def inspect(seen: Observed, now: datetime) -> Step | None:
     """Live objects are compared with what was rendered, and put right."""
-    due = seen.inspected is None or now - seen.inspected >= seen.limits.inspect_every
-    if view.serving(seen) is None or not due:
+    if view.serving(seen) is None or now < _inspection(seen):
         return None
     staged = [name for name in view.kept(seen) if name in seen.workloads]
     return Inspect(tuple(staged))
@@ -92,10 +91,19 @@ def forget(seen: Observed, now: datetime) -> Step | None:
 def next_deadline(seen: Observed, now: datetime) -> datetime | None:
     """Return when, without any event, something may have to be done."""
     moments = [*_judging(seen), *_baking(seen), *_warming(seen), *_waiting(seen, now)]
-    if seen.inspected is not None and view.serving(seen) is not None:
-        moments.append(seen.inspected + seen.limits.inspect_every)
+    if view.serving(seen) is not None:
+        moments.append(_inspection(seen))
     moments += [_left_until(seen, name) for name, load in seen.workloads.items() if load.replicas]
     return min((moment for moment in moments if moment > now), default=None)
+
+
+def _inspection(seen: Observed) -> datetime:
+    """Return when live objects are compared next: soon, where they had to be put right."""
+    if seen.inspected is None:
+        return datetime.min.replace(tzinfo=UTC)
+    soon = seen.limits.repairs_within / (2 * seen.limits.repairs)
+    every = seen.limits.inspect_every
+    return seen.inspected + (min(soon, every) if seen.drift else every)
 
 
 def _replicas_wanted(seen: Observed, name: str) -> int:

@@ -146,7 +146,8 @@ def freeze(seen: Observed, now: datetime) -> Step | None:
     if view.frozen(seen):
         return None
     serving = view.serving(seen)
-    why = _fight(seen, now) or (_cannot_leave(seen, now) if serving else None)
+    known = serving is None or _frozen_for(seen, serving.name)
+    why = _fight(seen, now) or (None if known else _cannot_leave(seen, now))
     if why is None:
         return None
     return Record(
@@ -186,6 +187,16 @@ def _needs_a_person(seen: Observed) -> str:
     if any(view.automatic(one) and one.origin == serving.name for one in seen.transitions):
         return "it was left by itself before"
     return ""
+
+
+def _frozen_for(seen: Observed, revision: str) -> bool:
+    """Whether it was frozen since this revision was promoted: who lifted that knows why."""
+    promotion = view.last_promotion(seen, revision)
+    since = promotion.number if promotion else 0
+    return any(
+        one.type == "Freeze" and one.origin == revision and one.number > since
+        for one in seen.transitions
+    )
 
 
 def _cannot_leave(seen: Observed, now: datetime) -> tuple[Reason, str] | None:

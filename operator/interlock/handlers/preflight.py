@@ -16,6 +16,8 @@ NEEDED: tuple[tuple[str, str, str], ...] = (
     ("patch", "apps", "deployments"),
     ("patch", "networking.k8s.io", "networkpolicies"),
     ("delete", "", "pods"),
+    ("get", "", "pods/log"),
+    ("list", "rbac.authorization.k8s.io", "rolebindings"),
     ("create", names.GROUP, "agentrevisions"),
     ("create", names.GROUP, "gatedecisions"),
     ("create", names.GROUP, "agenttransitions"),

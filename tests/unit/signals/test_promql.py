@@ -39,7 +39,9 @@ def test_every_selector_gets_both_labels(query: str, expected: str) -> None:
         ("errors or vector(0)", "calls vector()"),
         ("e" * (MAX_QUERY + 1), "expected at most 1024"),
         ("errors\x00", "control character"),
-        ("(" * 33 + "e" + ")" * 33, "nests 33 brackets"),
+        ("(" * 17 + "e" + ")" * 17, "nests 17 brackets"),
+        ("e" + " + e" * 25, "has 25 operators"),
+        ("-" * 25 + "e", "has 25 operators"),
     ],
 )
 def test_what_cannot_be_narrowed_is_refused(query: str, why: str) -> None:
