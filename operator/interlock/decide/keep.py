@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from interlock.api.kinds.base import seconds
-from interlock.api.observed import Observed
+from interlock.api.observed import Observed, Transition
 from interlock.api.steps import Drain, Entitle, Forget, Inspect, Judge, Scale, Stage, Step
 from interlock.api.values import Purpose
 from interlock.decide import arrive, view
@@ -49,14 +49,29 @@ def rest_the_rest(seen: Observed, now: datetime) -> Step | None:
 def keep_warm(seen: Observed, now: datetime) -> Step | None:
     """What serves, and what to go back to, have the replicas that the team asks for.
 
-    None needs a gate: they were allowed, and the targets were judged again ahead.
+    None needs a gate: they were allowed, and the targets were judged again ahead. One that has to
+    start cold has its objects ahead, so that the way back needs nothing but replicas.
     """
     for name in (seen.pointer or "", *view.targets(seen)):
         goal = _replicas_wanted(seen, name)
         known = name in seen.revisions and name in seen.admitted and name not in seen.staged
-        if known and goal and _stands_wrong(seen, name, goal) and not _beside(seen, name):
+        if known and _stands_wrong(seen, name, goal) and not (goal and _beside(seen, name)):
             return Stage(name, goal)
     return None
+
+
+def ground(seen: Observed, record: Transition) -> Step | None:
+    """Return what a way back lacks to stand on: its target's entry, and its objects."""
+    to = record.to
+    if record.type != "Rollback" or to not in seen.revisions or to in seen.staged:
+        return None
+    replicas = seen.wanted.spec.replicas if seen.wanted else 1
+    if to not in seen.admitted:
+        entries = {**seen.admitted, to: True}
+        return Entitle(tuple(entries.items()), seen.quarantined, replicas)
+    if to in seen.workloads:
+        return None
+    return Stage(to, 0 if view.alone(seen, record.origin, to) else replicas)
 
 
 def judge_targets(seen: Observed, now: datetime) -> Step | None:
@@ -134,7 +149,7 @@ def _beside(seen: Observed, name: str) -> bool:
 
 def _stands_wrong(seen: Observed, name: str, goal: int) -> bool:
     workload = seen.workloads.get(name)
-    if workload is None or workload.retiring:
+    if workload is None or (workload.retiring and goal):
         return True
     return workload.replicas != goal if name == seen.pointer else workload.replicas < goal
 

@@ -36,7 +36,9 @@ def finish_interrupted(seen: Observed, now: datetime) -> Step | None:
     known = {record.origin, record.to, names.NO_REVISION}
     moves_traffic = record.type in view.POINTER_MOVES and seen.pointer is not None
     lost = moves_traffic and seen.pointer not in known
-    return FinishTransition(record, abandon=lost or _gives_way(seen, record))
+    if lost or _gives_way(seen, record):
+        return FinishTransition(record, abandon=True)
+    return keep.ground(seen, record) or FinishTransition(record, abandon=False)
 
 
 def leave_deleted(seen: Observed, now: datetime) -> Step | None:
@@ -121,11 +123,13 @@ def mark_healthy(seen: Observed, now: datetime) -> Step | None:
 
 
 def explain_pointer(seen: Observed, now: datetime) -> Step | None:
-    """A selector that no record explains: adopt an emergency write, touch no other."""
+    """A selector that no record explains: go on with a way back, adopt an emergency write."""
     move = view.last_move(seen)
     expected = move.to if move else names.NO_REVISION
     if seen.pointer is None or seen.pointer == expected:
         return None
+    if half := _half_way(seen, expected):
+        return half
     if not seen.emergency or seen.pointer not in seen.revisions:
         return Rest()
     left = seen.revisions.get(expected)
@@ -167,6 +171,34 @@ def take_in(seen: Observed, now: datetime) -> Step | None:
     if seen.wanted is None:
         return Rest()
     return None if seen.wanted.finalizer else AddFinalizer()
+
+
+def _half_way(seen: Observed, left: str) -> MoveBack | None:
+    """Return the way back anew, where one was given up after it had taken the traffic off."""
+    record = next((one for one in reversed(seen.transitions) if one.origin == left), None)
+    if record is None or record.type != "Rollback" or record.end != "Abandoned":
+        return None
+    if seen.pointer != names.NO_REVISION:
+        return None
+    fitting = (name for name in view.targets(seen) if not _same_again(seen, name, record))
+    return MoveBack(
+        type="Rollback",
+        origin=left,
+        to=next(fitting, names.NO_REVISION),
+        digest=record.digest,
+        behaviour=record.behaviour,
+        cause=record.cause,
+        reason=record.reason,
+        message=f"{record.name} was given up half way: {record.message}",
+        nonces=record.nonces,
+        cut=record.cut,
+    )
+
+
+def _same_again(seen: Observed, name: str, record: Transition) -> bool:
+    """Whether a target is what the record leaves, by name or by what it does."""
+    held = record.behaviour if record.cause else ""
+    return name == record.origin or seen.revisions[name].behaviour == held
 
 
 def _gives_up(seen: Observed, record: Transition) -> bool:
@@ -227,9 +259,10 @@ def _gives_way(seen: Observed, record: Transition) -> bool:
         return False
     if any(request.kind == "AgentQuarantine" for request in seen.requests):
         return True
-    if seen.pointer != record.origin:
-        return False
-    return record.to in seen.revoked or (seen.pointer in seen.revoked and not record.cut)
+    gone = record.to != names.NO_REVISION and record.to not in seen.revisions
+    if gone or record.to in seen.revoked:
+        return True
+    return seen.pointer == record.origin and seen.pointer in seen.revoked and not record.cut
 
 
 def _exists(seen: Observed, revision: str) -> bool:

@@ -12,7 +12,9 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -32,6 +34,10 @@ from interlock.evidence.verifierclient import VerifierClient
 from interlock.handlers import metrics, preflight
 from interlock.handlers.engine import Engine
 from interlock.handlers.informers import Informers, fill
+from interlock.handlers.watch import Signals
+from interlock.signals.addresses import service_addresses
+from interlock.signals.prometheus import Prometheus
+from interlock.signals.sampled import sampled
 
 log = logging.getLogger(__name__)
 RESYNC_SECONDS = 60.0
@@ -65,8 +71,12 @@ class Controller:
         self._governance = governance = Governance()
         traffic = TrafficPorts(client, self.cache, signer, keyring, _now)
         ports = WorkPorts(traffic, self.verifier, governance, {}, config.cluster)
-        self._observer = Observer(self.cache, Parser(keyring), governance, ports.memories)
+        self._prometheus = Prometheus(config.prometheus) if config.prometheus else None
+        signals = sampled(service_addresses(_api_server(client)), self._prometheus)
+        parser = Parser(keyring)
+        self._observer = Observer(self.cache, parser, governance, ports.memories, signals)
         self.engine = Engine(ports, self._observer)
+        self._signals = Signals(ports, self._observer, self.engine, signals)
         self.governor = Governor(traffic, governance, self.verifier, self.engine.enqueue_all)
         self.acting = False
         self.informers = Informers(client, self.cache, self._changed)
@@ -107,6 +117,8 @@ class Controller:
             self.informers.stop()
             await asyncio.gather(watch, return_exceptions=True)
             await self.verifier.close()
+            if self._prometheus:
+                await self._prometheus.close()
             await self.client.close()
 
     async def _asked_to_stop(self) -> None:
@@ -134,7 +146,8 @@ class Controller:
         metrics.HOLDS_LEASE.set(1)
         governance = self._options.config.governance
         interval = seconds(governance.interval) if governance else RESYNC_SECONDS
-        async with asyncio.TaskGroup() as group:
+        alerts = self._signals.alerts(self._options.config.alerts)
+        async with alerts, asyncio.TaskGroup() as group:
             for work in self._loops(interval):
                 group.create_task(work)
             group.create_task(_end_when_lost(lease.lost()))
@@ -145,6 +158,7 @@ class Controller:
             self.engine.traffic.run(),
             self.engine.work.run(),
             self.governor.run(interval, asyncio.sleep),
+            self._signals.sampler.run(),
             _every(RESYNC_SECONDS, self._resync),
         ]
 
@@ -174,6 +188,15 @@ async def _end_when_lost(lost: Awaitable[None]) -> None:
     await lost
     log.critical("the lease was lost; this replica ends at once, the standby acts")
     os._exit(EXIT_LOST_LEASE)
+
+
+def _api_server(client: Client) -> list[str]:
+    """Return the API server's own address, where it is one: no probe may lead there."""
+    host = urlsplit(client.settings.host).hostname or ""
+    try:
+        return [str(ip_address(host))]
+    except ValueError:
+        return []
 
 
 def _freeze() -> None:

@@ -89,8 +89,8 @@ def _container(agent: str, digest: str, spec: AgentDeploymentSpec) -> Object:
         check = {"path": spec.health.http, "port": PORT_NAME, "scheme": "HTTP"}
         container["readinessProbe"] = {"httpGet": check, **PROBE}
     elif spec.health.grpc is not None:
-        check = {"port": spec.port, "service": spec.health.grpc}
-        container["readinessProbe"] = {"grpc": check, **PROBE}
+        call: Object = {"port": spec.port, "service": spec.health.grpc}
+        container["readinessProbe"] = {"grpc": call, **PROBE}
     return container
 
 

@@ -17,7 +17,7 @@ class Violations:
 
     name = "violations"
     action: Action = "rollback"
-    lasting = False
+    lasting = True
 
     def __init__(self, numbers: Numbers) -> None:
         self._numbers = numbers
