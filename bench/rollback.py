@@ -1,212 +1,108 @@
-"""How long a rollback takes: from creating an AgentRollback to the changed Service selector.
+"""How long a rollback takes, beside Argo Rollouts on the same cluster with the same image.
 
-Everything is real but the node and the verifier: etcd, API server with Interlock's policies in
-force, controller manager, scheduler, and the controller as its own process with its own account.
-The pods are kwok's. The clock starts just before the request is sent and stops when a watch on
-Services delivers the changed selector, so it holds everything that an SRE would wait for.
+trigger to pointer: from just before an AgentRollback is sent until a watch on Services delivers
+the changed selector. The peer's trigger is the patch of the Rollout's template back to the old one
+within scaleDownDelaySeconds (its fast undo), its end the changed selector of the active Service.
+
+mass rollback: one revocation of the image that all agents serve, from the moment that the verifier
+hands the new list to the controller until the last Service has moved. The peer has no revocation:
+its templates are all patched back at once. The floor is a bare script that makes two writes each.
+
+Everything is real but the nodes and the verifier: etcd, API server with Interlock's policies in
+force, controller manager, scheduler, both controllers as processes with accounts of their own.
 """
 
-import argparse
-import http.client
-import json
-import math
-import os
-import platform
-import sys
-import tempfile
-import threading
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the verifier's double lives there
-
-from interlock.api import names
-from interlock_sandbox.install import install
+from benchlib import agents, floor
+from benchlib.agents import Agents, controller
+from benchlib.report import RATE, Row, median, parser, report, say, sizes, stage
+from benchlib.rollouts import Rollouts
+from interlock_sandbox.argo import LIMITS
 from interlock_sandbox.sandbox import Sandbox
-from support.controller import TEAMS
-from support.engine import Engine, Pair, pairs, until
-from support.kube import OURS, Api
+from support.engine import Engine
 
-MEASURE = "AgentRollback created to Service selector changed"
-BUDGET = {"p50": 20.0, "p99": 75.0}
-"""Milliseconds."""
-POLICY = "the benchmark's own: no gates that need people, bake 1 s, recheck 1 s, verifier's double"
-LONGEST = 30.0
-"""Seconds after which a rollback is called lost."""
+BUDGET = (
+    "budget: trigger to pointer p50 <= 20 ms, p99 <= 75 ms, ratio <= 0.35; mass rollback >= 150/s"
+)
+LIMITS_NOTE = f"client limits raised: Argo Rollouts {' '.join(LIMITS)}, controller manager 300/600"
 
 
-class Pointers:
-    """Where each agent's Service points, as a watch tells it, and when it was told."""
-
-    def __init__(self, api: Api) -> None:
-        self._seen: dict[str, tuple[str, float]] = {}
-        self._news = threading.Condition()
-        self._response = self._open(api)
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def moved(self, home: str, to: str) -> float:
-        """Wait until the pointer of a namespace names `to`; return when that was told."""
-        deadline = time.monotonic() + LONGEST
-        with self._news:
-            while self._seen.get(home, ("", 0.0))[0] != to:
-                if not self._news.wait(deadline - time.monotonic()):
-                    raise TimeoutError(f"the pointer of {home} does not name {to}")
-            return self._seen[home][1]
-
-    def _open(self, api: Api) -> http.client.HTTPResponse:
-        self._connection = http.client.HTTPSConnection(api.host, context=api.context)
-        query = f"watch=true&fieldSelector=metadata.name%3D{names.POINTER_SERVICE}"
-        self._connection.request("GET", f"/api/v1/services?{query}", headers=dict(api.headers))
-        return self._connection.getresponse()
-
-    def _read(self) -> None:
-        while line := self._response.readline():
-            now = time.perf_counter()
-            service = json.loads(line)["object"]
-            selector = (service.get("spec") or {}).get("selector") or {}
-            with self._news:
-                place = service["metadata"].get("namespace", "")
-                self._seen[place] = (selector.get(names.LABEL_REVISION, ""), now)
-                self._news.notify_all()
+def measure(count: int, runs: int, *, mass: bool, peer: bool) -> list[Row]:
+    """All rows for so many agents, on one cluster."""
+    parts = ("argo-rollouts" if peer else "kubernetes",)
+    with Sandbox(parts) as sandbox, controller(sandbox) as engine:
+        ours = _ours(engine, count, runs, mass=mass)
+        theirs = _theirs(engine, count, runs, mass=mass) if peer else ([], 0.0)
+        bare = floor.two_writes(engine.api, count) if mass else 0.0
+    rows = []
+    if runs:
+        beside = median(theirs[0]) if theirs[0] else None
+        rows.append(Row("trigger to pointer", count, "ms", ours[0], peer=beside))
+        if theirs[0]:
+            rows.append(Row("trigger to pointer, peer alone", count, "ms", theirs[0]))
+    if mass:
+        beside = count / theirs[1] if theirs[1] else None
+        rate = count / ours[1]
+        rows.append(Row("mass rollback", count, RATE, (), rate, beside, count / bare))
+    return rows
 
 
-class Requests:
-    """Creates requests over one open connection, as a client in a loop would."""
-
-    def __init__(self, api: Api) -> None:
-        self._api = api
-        self._connection = http.client.HTTPSConnection(api.host, context=api.context)
-
-    def create(self, pair: Pair, kind: str, name: str, **spec: Any) -> float:
-        """Create a request; return when it was sent."""
-        agent = pair.agent
-        body = {
-            "apiVersion": names.API_VERSION,
-            "kind": kind,
-            "metadata": {"name": name, "namespace": agent.team},
-            "spec": {"agent": agent.name, "reason": "benchmark"} | spec,
-        }
-        path = f"{OURS}/namespaces/{agent.team}/{kind.lower()}s"
-        headers = {"Content-Type": "application/json"} | dict(self._api.headers)
-        data = json.dumps(body)
-        sent = time.perf_counter()
-        self._connection.request("POST", path, data, headers)
-        response = self._connection.getresponse()
-        answer = response.read()
-        if response.status != http.client.CREATED:
-            raise RuntimeError(f"{kind} was refused: {answer[:300].decode(errors='replace')}")
-        return sent
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """The times of all runs at one number of agents, in milliseconds."""
-
-    agents: int
-    times: Sequence[float]
-
-    def at(self, share: float) -> float:
-        """The time that this share of the runs did not exceed (nearest rank)."""
-        ordered = sorted(self.times)
-        return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
-
-    def as_json(self) -> dict[str, Any]:
-        """The row as all benchmarks print it."""
-        return {
-            "measure": f"{MEASURE}, {self.agents} agents",
-            "n": len(self.times),
-            "unit": "ms",
-            "p50": round(self.at(0.5), 1),
-            "p99": round(self.at(0.99), 1),
-            "max": round(self.at(1.0), 1),
-        }
-
-
-def measure(agents: int, runs: int) -> Row:
-    """Roll back `runs` times, one after the other, among so many agents."""
-    with Sandbox(("kubernetes",)) as sandbox, tempfile.TemporaryDirectory() as home:
-        install(sandbox.kubeconfig)
-        with Engine.prepare(sandbox, Path(home)).acting() as engine:
-            started = time.monotonic()
-            ready = pairs(engine, TEAMS[:agents], seconds=60 + 3 * agents)
-            say(f"{agents} agents with two healthy revisions after {_since(started)}")
-            started = time.monotonic()
-            row = Row(agents, _roll_back(engine, ready, runs))
-            say(f"{runs} rollbacks at {agents} agents after {_since(started)}")
-            return row
-
-
-def _roll_back(engine: Engine, ready: Sequence[Pair], runs: int) -> list[float]:
-    pointers, requests = Pointers(engine.api), Requests(engine.api)
+def _ours(engine: Engine, count: int, runs: int, *, mass: bool) -> tuple[list[float], float]:
+    fleet = Agents(engine, count)
+    with stage(f"{count} agents with two healthy revisions"):
+        for mark in ("old", "new"):
+            fleet.want(mark)
+            fleet.serving(mark)
+            fleet.settled(warm=mark == "new")
     times = []
-    for run in range(runs):
-        pair = ready[run % len(ready)]
-        agent = pair.agent
-        pointers.moved(agent.home, agent.revision(pair.new))
-        until(agent.status, lambda status: status["rollback"] == "warm", "a warm target")
-        sent = requests.create(pair, "AgentRollback", f"back-{run}", expect=pair.new)
-        moved = pointers.moved(agent.home, agent.revision(pair.old))
-        times.append((moved - sent) * 1000)
-        until(agent.status, lambda status: status["gate"] == "Held", "the hold")
-        if run + len(ready) < runs:  # its turn comes again
-            requests.create(pair, "AgentRelease", f"free-{run}", digest=pair.new)
-    return times
+    with stage(f"{runs} rollbacks among {count} agents"):
+        for run in range(runs):
+            if run >= count:  # its turn comes again
+                fleet.release(run % count)
+            times.append(fleet.roll_back(run % count))
+    if not mass:
+        return times, 0.0
+    with stage("what was rolled back serves again"):
+        for number in range(min(runs, count)):
+            fleet.release(number)
+        fleet.serving("new")
+        fleet.settled(warm=True)
+    with stage(f"{count} agents rolled back by one revocation"):
+        return times, fleet.revoke_all()
 
 
-def say(text: str) -> None:
-    """Tell a person how far it is."""
-    print(f"  {text}", file=sys.stderr, flush=True)
-
-
-def machine() -> str:
-    """What it ran on, and how busy that was."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.partition(":")[2].strip() for line in lines if "model name" in line), "")
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    load = os.getloadavg()[0]
-    name = model or platform.machine()
-    return f"{name}, {os.cpu_count()} CPUs, {memory:.0f} GiB, load {load:.1f}"
-
-
-def versions() -> dict[str, str]:
-    """What ran."""
-    python = platform.python_version()
-    return {"interlock": version("interlock"), "python": python, "kopf": version("kopf")}
-
-
-def _since(started: float) -> str:
-    return f"{time.monotonic() - started:.0f} s"
-
-
-def _table(rows: Sequence[Row]) -> None:
-    print(f"{MEASURE}\n{machine()}\npolicy: {POLICY}\n")
-    print(f"{'agents':>8}{'runs':>8}{'p50 ms':>10}{'p99 ms':>10}{'max ms':>10}")
-    for row in rows:
-        shown = row.as_json()
-        print(
-            f"{row.agents:>8}{shown['n']:>8}"
-            f"{shown['p50']:>10.1f}{shown['p99']:>10.1f}{shown['max']:>10.1f}"
-        )
-    print(f"{'budget':>8}{'':>8}{BUDGET['p50']:>10.1f}{BUDGET['p99']:>10.1f}")
+def _theirs(engine: Engine, count: int, runs: int, *, mass: bool) -> tuple[list[float], float]:
+    fleet = Rollouts(engine.api, count)
+    with stage(f"{count} rollouts with two versions"):
+        fleet.create()
+        fleet.serving({})
+        fleet.settled("old")
+        first = fleet.pointers()
+        fleet.patch("new")
+        fleet.serving(first)
+        fleet.settled("new")
+    with stage(f"{runs} undos among {count} rollouts"):
+        numbers = [run % count for run in range(runs)]
+        times = [fleet.undo(number, first[fleet.names[number]]) for number in numbers]
+    fleet.settled("new")
+    with stage(f"{count} rollouts undone at once"):
+        return times, fleet.undo_all() if mass else 0.0
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--agents", default="1,200", help="numbers of agents, default 1,200")
-    parser.add_argument("--runs", type=int, default=200, help="rollbacks at each, default 200")
-    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    given = parser.parse_args()
-    rows = [measure(int(count), given.runs) for count in given.agents.split(",")]
-    _table(rows)
-    if given.json:
-        found = [row.as_json() for row in rows]
-        about = {"name": "rollback", "machine": machine(), "versions": versions()}
-        print(json.dumps(about | {"rows": found}))
+    options = parser(__doc__)
+    options.add_argument("--agents", default="1,200,1000", help="default 1,200,1000")
+    options.add_argument("--runs", type=int, default=200, help="rollbacks at each, default 200")
+    options.add_argument("--mass", default="200,1000", help="default 200,1000")
+    given = options.parse_args()
+    single, mass = sizes(given.agents), sizes(given.mass)
+    rows: list[Row] = []
+    for count in sorted({*single, *mass}):
+        say(f"{count} agents")
+        runs = given.runs if count in single else 0
+        rows += measure(count, runs, mass=count in mass, peer=not given.no_peer)
+    notes = (agents.POLICY, LIMITS_NOTE, floor.TWO_WRITES, BUDGET)
+    report("rollback", sorted(rows, key=lambda row: row.measure), notes, given)
 
 
 if __name__ == "__main__":

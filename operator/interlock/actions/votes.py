@@ -16,6 +16,7 @@ from interlock.cluster import pointer
 from interlock.cluster.cache import Cache, Key
 from interlock.decide import view
 from interlock.policy.model import SignalPolicy
+from interlock.render.namespace import SERVICE_PORT
 from interlock.signals import votes as votes_of
 from interlock.signals.contract import Live, SampledSignal, Stand, Target
 from interlock.signals.runtime import Runtime
@@ -94,6 +95,7 @@ def target_of(seen: Observed, key: Key, cache: Cache, revision: str, stand: Stan
         baseline=(seen.pointer or "") if stand == "candidate" else before,
         spec=seen.revisions[revision].spec,
         address=str((found or {}).get("spec", {}).get("clusterIP", "")) if leads else "",
+        port=SERVICE_PORT,
         stand=stand,
     )
 

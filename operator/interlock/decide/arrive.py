@@ -47,6 +47,8 @@ def stage_candidate(seen: Observed, now: datetime) -> Step | None:
         return None
     workload = seen.workloads.get(name)
     replicas = 0 if view.alone(seen, name, seen.pointer or "") else wanted.spec.replicas
+    if replicas and view.beside(seen, name):
+        return None
     if workload is None or workload.replicas < replicas or (replicas and workload.retiring):
         return Stage(name, replicas)
     return None

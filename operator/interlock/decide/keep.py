@@ -55,7 +55,7 @@ def keep_warm(seen: Observed, now: datetime) -> Step | None:
     for name in (seen.pointer or "", *view.targets(seen)):
         goal = _replicas_wanted(seen, name)
         known = name in seen.revisions and name in seen.admitted and name not in seen.staged
-        if known and _stands_wrong(seen, name, goal) and not (goal and _beside(seen, name)):
+        if known and _stands_wrong(seen, name, goal) and not (goal and view.beside(seen, name)):
             return Stage(name, goal)
     return None
 
@@ -141,12 +141,6 @@ def _standby(seen: Observed) -> list[str]:
     return [*found[:1], *view.fallbacks(seen, seen.pointer or "")]
 
 
-def _beside(seen: Observed, name: str) -> bool:
-    """Whether pods of another revision still exist that this one must never run beside."""
-    others = [load for other, load in seen.workloads.items() if other != name]
-    return view.alone(seen, name, *seen.workloads) and any(load.pods for load in others)
-
-
 def _stands_wrong(seen: Observed, name: str, goal: int) -> bool:
     workload = seen.workloads.get(name)
     if workload is None or (workload.retiring and goal):
@@ -155,9 +149,14 @@ def _stands_wrong(seen: Observed, name: str, goal: int) -> bool:
 
 
 def _left_until(seen: Observed, name: str) -> datetime:
-    """Return until when a left revision keeps its pods: `drain` after the pointer moved."""
+    """Return until when a left revision keeps its pods: `drain` after the pointer moved.
+
+    One that acts by itself keeps none: nobody calls it, so that nothing has to drain (I14).
+    """
     move, known = view.last_move(seen), seen.revisions.get(name)
-    if move is None or move.ended is None or move.origin != name or known is None or move.cut:
+    if move is None or move.ended is None or move.origin != name or known is None:
+        return datetime.min.replace(tzinfo=UTC)
+    if move.cut or view.alone(seen, name):
         return datetime.min.replace(tzinfo=UTC)
     return move.ended + timedelta(seconds=seconds(known.spec.rollout.drain))
 

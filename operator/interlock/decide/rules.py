@@ -36,7 +36,7 @@ def finish_interrupted(seen: Observed, now: datetime) -> Step | None:
     known = {record.origin, record.to, names.NO_REVISION}
     moves_traffic = record.type in view.POINTER_MOVES and seen.pointer is not None
     lost = moves_traffic and seen.pointer not in known
-    if lost or _gives_way(seen, record):
+    if lost or _gives_way(seen, record) or _starts_late(seen, record, now):
         return FinishTransition(record, abandon=True)
     return keep.ground(seen, record) or FinishTransition(record, abandon=False)
 
@@ -180,11 +180,11 @@ def _half_way(seen: Observed, left: str) -> MoveBack | None:
         return None
     if seen.pointer != names.NO_REVISION:
         return None
-    fitting = (name for name in view.targets(seen) if not _same_again(seen, name, record))
+    fitting = _others(seen, record)
     return MoveBack(
         type="Rollback",
         origin=left,
-        to=next(fitting, names.NO_REVISION),
+        to=fitting[0] if fitting else names.NO_REVISION,
         digest=record.digest,
         behaviour=record.behaviour,
         cause=record.cause,
@@ -195,10 +195,22 @@ def _half_way(seen: Observed, left: str) -> MoveBack | None:
     )
 
 
-def _same_again(seen: Observed, name: str, record: Transition) -> bool:
-    """Whether a target is what the record leaves, by name or by what it does."""
+def _others(seen: Observed, record: Transition) -> list[str]:
+    """Return the targets that were not tried yet, and are not what the record leaves."""
     held = record.behaviour if record.cause else ""
-    return name == record.origin or seen.revisions[name].behaviour == held
+    tried = {one.to for one in view.given_up(seen)} | {record.origin, record.to}
+    fitting = (name for name in view.targets(seen) if name not in tried)
+    return [name for name in fitting if seen.revisions[name].behaviour != held]
+
+
+def _starts_late(seen: Observed, record: Transition, now: datetime) -> bool:
+    """Whether a cold target does not start while nothing serves, and there is another to try."""
+    load, timing = seen.workloads.get(record.to), seen.timing
+    if record.type != "Rollback" or seen.pointer != names.NO_REVISION or load is None:
+        return False
+    if load.started is None or timing is None or now - load.started <= timing.ready_within:
+        return False
+    return bool(_others(seen, record))
 
 
 def _gives_up(seen: Observed, record: Transition) -> bool:

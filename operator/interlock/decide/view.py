@@ -42,6 +42,14 @@ def last_move(seen: Observed) -> Transition | None:
     return next(moves(seen), None)
 
 
+def given_up(seen: Observed) -> list[Transition]:
+    """Return the ways back that were abandoned since traffic moved last."""
+    last = last_move(seen)
+    since = last.number if last else 0
+    ended = (one for one in seen.transitions if one.number > since)
+    return [one for one in ended if one.type == "Rollback" and one.end == "Abandoned"]
+
+
 def last_promotion(seen: Observed, revision: str) -> Transition | None:
     """Return the newest committed promotion to a revision."""
     fitting = (m for m in moves(seen) if m.type == "Promotion" and m.to == revision)
@@ -95,6 +103,8 @@ def not_a_target(seen: Observed, revision: str) -> str:
         return seen.revoked[revision]
     if hold := holds(seen).get(known.behaviour):
         return f"its behaviour is held since {hold.name} ({hold.reason})"
+    if known.parent and last_promotion(seen, known.parent) is None:
+        return "it is the fallback of a content that was never promoted"
     if not known.parent and not served_healthy(seen, revision):
         return "it never served healthy"
     verdict = newest_verdict(seen, known.parent or revision)
@@ -126,6 +136,12 @@ def alone(seen: Observed, *revisions: str) -> bool:
     """Whether one of these acts by itself, so that it must never run beside another (I14)."""
     known = [seen.revisions[name] for name in revisions if name in seen.revisions]
     return any(revision.spec.mode == "autonomous" for revision in known)
+
+
+def beside(seen: Observed, revision: str) -> bool:
+    """Whether pods exist, or are about to, that this revision's must never run beside (I14)."""
+    others = (name for name, load in seen.workloads.items() if load.pods or load.replicas)
+    return any(alone(seen, name, revision) for name in others if name != revision)
 
 
 def bake_ends(seen: Observed, record: Transition) -> datetime | None:

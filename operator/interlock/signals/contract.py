@@ -53,6 +53,8 @@ class Target:
     spec: AgentDeploymentSpec
     address: str
     """Cluster IP of the Service that leads to it: preview, or the pointer."""
+    port: int
+    """Of that Service, where the agent's own port is behind."""
     stand: Stand
 
 

@@ -70,7 +70,7 @@ class GrpcProbe:
         """Return good for SERVING, bad for anything else."""
         if why := self._refuses(target.address):
             return Sample(now, "none", why)
-        service, port = target.spec.health.grpc or "", target.spec.port
+        service, port = target.spec.health.grpc or "", target.port
         where = f"grpc://{host(target.address)}:{port}/{service}"
         try:
             async with asyncio.timeout(seconds(policy.timeout)):

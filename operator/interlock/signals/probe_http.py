@@ -46,7 +46,7 @@ class HttpProbe:
         """Return good for a healthy status, bad for any other or none at all."""
         if why := self._refuses(target.address):
             return Sample(now, "none", why)
-        url = f"http://{host(target.address)}:{target.spec.port}{target.spec.health.http}"
+        url = f"http://{host(target.address)}:{target.port}{target.spec.health.http}"
         try:
             async with asyncio.timeout(seconds(policy.timeout)):
                 status = await _status(url)

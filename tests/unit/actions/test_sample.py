@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -112,8 +112,7 @@ async def test_without_a_policy_nothing_is_asked() -> None:
 
 
 async def test_what_does_not_apply_is_not_asked() -> None:
-    world, source = World([(PRESS, target())]), Source()
-    source.applies = lambda _: False  # type: ignore[method-assign]
+    world, source = World([(PRESS, replace(target(), agent="other"))]), Source()
     async with sampling(world, source):
         await world.pass_(60)
     assert source.asked == []
@@ -238,6 +237,7 @@ async def test_what_was_lifted_is_forgotten_and_a_late_answer_does_not_bring_it_
         sampler.record(PRESS, MINE, "runtime", Sample(NOW, "bad", "shell", urgent=True))
         assert world.samples("runtime")
         sampler.forget(PRESS, MINE)
+        await world.pass_(1)  # it is watched again, anew
         assert source.go is not None
         source.go.set()
         await world.pass_(1)
