@@ -6,18 +6,16 @@ come from the scrape, and what a pod says of the same name is kept aside as `exp
 
 import json
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interlock.api import names
-from interlock.render.namespace import PORT_NAME
 from interlock.signals.promql import NAMESPACE, REVISION
-from interlock_sandbox.kubernetes import kubeconfig_file
+from interlock_sandbox import pod_targets
 from interlock_sandbox.process import Spec, free_port, http_ok
 
 INTERVAL = "1s"
-_POD = "__meta_kubernetes_pod_"
 NOBODY = "none"
 """What a target is called that was given no label: an absent one the target itself could give."""
 
@@ -42,7 +40,7 @@ class Prometheus:
         self._targets = folder / "targets"
         self._targets.mkdir(mode=0o700, parents=True, exist_ok=True)
         config, address = folder / "prometheus.json", f"127.0.0.1:{free_port()}"
-        config.write_text(json.dumps(self._config(home), indent=2))  # which is YAML, too
+        config.write_text(json.dumps(self._config(), indent=2))  # which is YAML, too
         self._url = f"http://{address}"
         argv = (
             program,
@@ -58,34 +56,33 @@ class Prometheus:
         """Where it is asked, and the folder of its targets."""
         return {"prometheus": self._url, "prometheus_targets": str(self._targets)}
 
-    def _config(self, home: Path) -> dict[str, Any]:
+    def _config(self) -> dict[str, Any]:
         scrape = {"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL}
-        return {"global": scrape, "scrape_configs": self._jobs(home)}
+        return {"global": scrape, "scrape_configs": [self._job()]}
 
-    def _jobs(self, home: Path) -> list[dict[str, Any]]:
-        """What it scrapes."""
+    def _job(self) -> dict[str, Any]:
+        """What it scrapes: files. Debian's is built without discovery in Kubernetes."""
         found = {"files": [f"{self._targets}/*.json"], "refresh_interval": INTERVAL}
-        relabel = [_or_nobody(label) for label in (NAMESPACE, REVISION)]
-        return [_job("targets", file_sd_configs=[found], relabel_configs=relabel)]
+        return {
+            "job_name": "agents",
+            "file_sd_configs": [found],
+            "relabel_configs": [_or_nobody(label) for label in (NAMESPACE, REVISION)],
+            "honor_labels": False,
+            "follow_redirects": False,
+            "body_size_limit": "1MB",
+            "sample_limit": 5000,
+        }
 
 
 class ClusterPrometheus(Prometheus):
     """The same, and it scrapes the agents' pods of the control plane that was started before it."""
 
-    def _jobs(self, home: Path) -> list[dict[str, Any]]:
-        found = {
-            "role": "pod",
-            "kubeconfig_file": str(kubeconfig_file(home, "admin")),
-            "selectors": [{"role": "pod", "label": names.LABEL_REVISION}],
-        }
-        relabel = [
-            _copy(f"{_POD}container_port_name", action="keep", regex=PORT_NAME),
-            _copy("__meta_kubernetes_namespace", NAMESPACE),
-            _copy(f"{_POD}name", "pod"),
-            _copy(f"{_POD}label_{_as_label(names.LABEL_REVISION)}", REVISION),
-        ]
-        pods = _job("pods", kubernetes_sd_configs=[found], relabel_configs=relabel)
-        return [*super()._jobs(home), pods]
+    def specs(self, home: Path) -> Sequence[Spec]:
+        """The server, and the program that tells it of pods."""
+        served = super().specs(home)
+        found = self._targets / pod_targets.FILE
+        argv = (sys.executable, "-m", pod_targets.__name__, str(home), str(self._targets))
+        return [*served, Spec(name="prometheus-pods", argv=argv, ready=found.exists)]
 
 
 def add_target(targets: Path, address: str, namespace: str, revision: str) -> Path:
@@ -97,18 +94,6 @@ def add_target(targets: Path, address: str, namespace: str, revision: str) -> Pa
     return draft.rename(file)
 
 
-def _job(name: str, **more: Any) -> dict[str, Any]:
-    limits = {"body_size_limit": "1MB", "sample_limit": 5000}
-    return {"job_name": name, "honor_labels": False, "follow_redirects": False, **limits, **more}
-
-
-def _copy(source: str, target: str = "", **more: str) -> dict[str, Any]:
-    return {"source_labels": [source], **({"target_label": target} if target else {}), **more}
-
-
 def _or_nobody(label: str) -> dict[str, Any]:
-    return _copy(label, label, regex="", replacement=NOBODY)
-
-
-def _as_label(text: str) -> str:
-    return "".join(c if c.isalnum() else "_" for c in text)
+    empty = {"regex": "", "replacement": NOBODY}
+    return {"source_labels": [label], "target_label": label, **empty}

@@ -80,22 +80,25 @@ PUSH = b"\x00\x00\x05\x05\x04\x00\x00\x00\x01\x00\x00\x00\x02\x88"
 
 
 @pytest.mark.parametrize(
-    ("start", "chunk"),
+    ("start", "chunk", "cut"),
     [
-        (SETTINGS + HEADERS, DATA),
-        (SETTINGS, SETTINGS * 999),
-        (SETTINGS, PING * 999),
-        (SETTINGS, PUSH * 99),
-        (b"", b"HTTP/1.1 200 OK\r\n"),
-        (SETTINGS, b"\xff" * 9999),
+        (SETTINGS + HEADERS, DATA, True),
+        (SETTINGS, SETTINGS * 999, True),
+        (SETTINGS, PING * 999, True),
+        (SETTINGS, PUSH * 99, True),
+        (b"", b"HTTP/1.1 200 OK\r\n", False),
+        (SETTINGS, b"\xff" * 9999, False),
     ],
     ids=["data", "settings", "pings", "pushes", "no HTTP/2", "rubbish"],
 )
-async def test_a_grpc_answer_without_end_costs_nothing(start: bytes, chunk: bytes) -> None:
+async def test_a_grpc_answer_without_end_costs_nothing(
+    start: bytes, chunk: bytes, cut: bool
+) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     verdict, message = await asked(GrpcProbe, endless(start, chunk))
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert (verdict, message.isprintable()) == ("bad", True)
+    assert not cut or "did not answer within" not in message  # it was not read to the end
     assert grown * 1024 < 32 * MEGABYTE
 
 

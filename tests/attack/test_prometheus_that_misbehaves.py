@@ -104,7 +104,8 @@ async def test_no_such_body_is_a_number(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "status", ["206 Partial Content", "302 Found", "400 Bad", "401 No", "422 Bad", "500 No", "503 No"]
+    "status",
+    ["206 Partial Content", "302 Found", "400 Bad", "401 No", "422 Bad", "500 No", "503 No"],
 )
 async def test_no_other_status_is_an_answer(status: str) -> None:
     raw = answered(vector("0"), status, "Location: /good")
@@ -128,10 +129,17 @@ async def test_a_redirect_is_not_followed_with_the_token(tmp_path: object) -> No
     assert heads == []
 
 
-@pytest.mark.parametrize("talk", [hangs, endless, saying(b"HTTP/1.1 200 OK\r\nX: ")])
-async def test_it_ends_whatever_prometheus_does(talk: Talk) -> None:
+@pytest.mark.parametrize(
+    ("talk", "why"),
+    [
+        (hangs, "did not answer within 1s"),
+        (saying(b"HTTP/1.1 200 OK\r\nX: "), "did not answer within 1s"),
+        (endless, "longer than"),
+    ],
+)
+async def test_it_ends_whatever_prometheus_does(talk: Talk, why: str) -> None:
     async with client(talk) as prometheus:
-        with pytest.raises(Unmeasured):
+        with pytest.raises(Unmeasured, match=why):
             await prometheus.value("up", "1s")
 
 

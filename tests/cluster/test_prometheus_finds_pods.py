@@ -1,4 +1,4 @@
-"""The sandbox's Prometheus scrapes the agents' pods, and knows from the API server whose they are."""
+"""The sandbox's Prometheus scrapes agents' pods; whose they are, the API server says."""
 
 import json
 import time

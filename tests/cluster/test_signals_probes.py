@@ -13,6 +13,7 @@ from grpclib.server import Server
 from interlock.signals.contract import Sample, SampledSignal
 from interlock.signals.probe_grpc import GrpcProbe
 from interlock.signals.probe_http import HttpProbe
+from interlock_sandbox.process import free_port
 from support.sampleagent import agent
 from support.targets import NOW, POLICY, answering, anywhere, talking, target
 
@@ -56,11 +57,10 @@ async def test_each_question_has_a_connection_of_its_own() -> None:
 
 @asynccontextmanager
 async def serving(status: ServiceStatus) -> AsyncIterator[int]:
-    server = Server([Health({Named(): [status]})])
-    await server.start("127.0.0.1", 0)
-    assert server._server is not None
+    server, port = Server([Health({Named(): [status]})]), free_port()
+    await server.start("127.0.0.1", port)
     try:
-        yield server._server.sockets[0].getsockname()[1]
+        yield port
     finally:
         server.close()
         await server.wait_closed()

@@ -23,7 +23,7 @@ def target(
 ) -> Target:
     """A revision of an agent that writes, and so is decided about."""
     wanted = live.spec(**({"network": _WRITES} | spec))
-    return Target("press", home, MINE, BEFORE, wanted, address, stand)
+    return Target("press", home, MINE, BEFORE, wanted, address, wanted.port, stand)
 
 
 def anywhere(_: str) -> str:

@@ -32,12 +32,16 @@ from interlock.api.observed import (
 from interlock.api.values import Purpose
 from interlock.cluster import pointer
 from interlock.cluster.cache import REQUESTS, Cache, Key, is_owned
-from interlock.policy import queries
+from interlock.policy import Policy, queries
 from interlock.policy.model import Breakers
 from interlock.signals import pods
 from interlock.signals.contract import SampledSignal, Target
 
 Object = dict[str, Any]
+Wish = tuple[AgentDeploymentSpec, str, str]
+"""A team's spec with its content and behaviour digests."""
+REMEMBERED = 4096
+"""Times of tiers that are remembered: namespaces by tiers of one policy."""
 STAGE_RETRY = timedelta(seconds=30)
 """How long a stage that the API server refused is not tried again."""
 
@@ -56,6 +60,8 @@ class Observer:
         """`governance` and `memories` are shared with the executors; `signals` are the sampled."""
         self._cache, self._parser, self._signals = cache, parser, signals
         self._governance, self._memories = governance, memories
+        self._wishes: dict[Key, tuple[tuple[str, object], Wish | None]] = {}
+        self._timings: dict[tuple[str, str, str], Timing | None] = {}
         self.fleet = FleetWatch()
         self.targets: dict[Key, tuple[Target, ...]] = {}
         """What is to be sampled, as the last look at each agent showed."""
@@ -118,7 +124,7 @@ class Observer:
             policy=in_force.key if in_force else "",
             fresh=bool(in_force and in_force.fresh),
             granted=grant_refusal(policy, wanted) if policy and wanted else "",
-            timing=_timing(in_force, wanted),
+            timing=self._timing(in_force, wanted),
             pointer=pointed,
             preview=pointer.target(cache.get("Service", home, names.PREVIEW_SERVICE)),
             emergency=_emergency(service),
@@ -150,23 +156,43 @@ class Observer:
         """Return what the team asks for; None for no AgentDeployment, or one that is no wish."""
         obj = self._cache.get("AgentDeployment", key.namespace, key.name)
         if obj is None:
+            self._wishes.pop(key, None)
             return None
-        try:
-            spec = AgentDeploymentSpec.model_validate(obj["spec"])
-        except ValidationError:
+        wish = self._wish(key, obj)
+        if wish is None:
             return None
-        meta, dumped = obj["metadata"], spec.dump()
+        meta, (spec, digest, behaviour) = obj["metadata"], wish
         return Wanted(
             namespace=key.namespace,
             name=key.name,
             uid=meta["uid"],
             generation=int(meta.get("generation") or 0),
             spec=spec,
-            digest=digests.content(key.namespace, key.name, dumped),
-            behaviour=digests.behaviour(dumped),
+            digest=digest,
+            behaviour=behaviour,
             deleting=bool(meta.get("deletionTimestamp")),
             finalizer=names.FINALIZER in (meta.get("finalizers") or []),
         )
+
+    def _timing(self, in_force: InForce | None, wanted: Wanted | None) -> Timing | None:
+        """Return the times of an agent's tier; asked once a policy, namespace and tier."""
+        if in_force is None or wanted is None:
+            return None
+        place = (in_force.key, wanted.namespace, wanted.spec.risk_tier)
+        if place not in self._timings:
+            if len(self._timings) >= REMEMBERED:
+                self._timings.clear()
+            self._timings[place] = _timing(in_force.policy, wanted)
+        return self._timings[place]
+
+    def _wish(self, key: Key, obj: Object) -> Wish | None:
+        """Return spec and digests; a generation of an object is parsed once."""
+        meta = obj["metadata"]
+        mark = (meta["uid"], meta.get("generation"))
+        known = self._wishes.get(key)
+        if known is None or known[0] != mark:
+            known = self._wishes[key] = (mark, _parsed(key, obj))
+        return known[1]
 
     def requests(self, key: Key) -> tuple[Request, ...]:
         """Return the requests about an agent that have no answer yet, oldest first."""
@@ -233,6 +259,16 @@ def _marks(revision: Revision, revisions: Mapping[str, Revision]) -> frozenset[s
     return revision.marks | parent.marks if parent else revision.marks
 
 
+def _parsed(key: Key, obj: Object) -> Wish | None:
+    try:
+        spec = AgentDeploymentSpec.model_validate(obj["spec"])
+    except ValidationError:
+        return None
+    dumped = spec.dump()
+    digest = digests.content(key.namespace, key.name, dumped)
+    return spec, digest, digests.behaviour(dumped)
+
+
 def _ownership(namespace: Object | None, key: Key) -> Any:
     if namespace is None:
         return "absent"
@@ -246,16 +282,14 @@ def _emergency(service: Object | None) -> str:
     return str(annotations.get(names.ANNOTATION_EMERGENCY, ""))
 
 
-def _timing(in_force: InForce | None, wanted: Wanted | None) -> Timing | None:
-    if in_force is None or wanted is None:
-        return None
-    tier = queries.tier_policy(in_force.policy, wanted.namespace, wanted.spec.risk_tier)
+def _timing(policy: Policy, wanted: Wanted) -> Timing | None:
+    tier = queries.tier_policy(policy, wanted.namespace, wanted.spec.risk_tier)
     if tier is None:
         return None
     return Timing(
         minimum_bake=_span(tier.minimum_bake),
         ready_within=_span(tier.ready_within),
-        recheck=_span(in_force.policy.gates.recheck),
+        recheck=_span(policy.gates.recheck),
     )
 
 

@@ -7,12 +7,15 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 
 import click
 
-from interlock_sandbox.demo import policy, show
-from interlock_sandbox.demo.story import STEPS, Story
-from interlock_sandbox.demo.world import PARTS, World
+from interlock_sandbox.demo import policy, profile, show, traffic
+from interlock_sandbox.demo.profile import NODE, Profile
+from interlock_sandbox.demo.steps import CUTS, Step, steps
+from interlock_sandbox.demo.story import Story
+from interlock_sandbox.demo.world import BIN, World
 from interlock_sandbox.sandbox import Sandbox
 
 
@@ -25,21 +28,29 @@ from interlock_sandbox.sandbox import Sandbox
     help="json: the table once more, as the last line.",
 )
 @click.option("--keep", is_flag=True, help="Leave everything running, and say how to use it.")
-def main(output: str, keep: bool) -> None:
+@click.option(
+    "--profile",
+    "asked",
+    type=click.Choice(profile.NAMES),
+    help="node: pods run. control-plane: pods are pretended. The first one where it can run.",
+)
+def main(output: str, keep: bool, asked: str | None) -> None:
     """Tell the whole story on real programs. Exit code 0 only if every step held."""
     began = time.monotonic()
-    click.echo("Kubernetes, MLflow, Sigstore, an OCI registry and git come up (control plane) …")
-    with Sandbox(PARTS) as sandbox:
+    chosen, why = profile.choose(asked)
+    click.echo(f"Profile {chosen.name} ({chosen.pods}), because {why}.")
+    click.echo("Kubernetes, MLflow, Sigstore, an OCI registry and git come up …")
+    told = steps(chosen)
+    with Sandbox(chosen.parts) as sandbox:
         show.say(f"ready after {sandbox.state.seconds:.1f} s")
-        show.say(f"this governance uses short times: {policy.SHORT_TIMES}")
         world = World(sandbox)
+        show.say(f"this governance uses short times: {policy.short_times(world)}")
         try:
             world.set_up()
-            rows = _tell(Story(world))
-            show.table(rows)
-            held = len(rows) == len(STEPS) and all(row.held for row in rows)
+            rows = _tell(Story(world), told)
+            held = len(rows) == len(told) and all(row.held for row in rows)
             click.echo(
-                f"\n{sum(row.held for row in rows)} of {len(STEPS)} steps held, "
+                f"\n{sum(row.held for row in rows)} of {len(told)} steps held, "
                 f"{time.monotonic() - began:.0f} s in all."
             )
             if output == "json":
@@ -51,36 +62,58 @@ def main(output: str, keep: bool) -> None:
     sys.exit(0 if held else 1)
 
 
-def _tell(story: Story) -> list[show.Row]:
+def _tell(story: Story, told: Sequence[Step]) -> list[show.Row]:
     rows = []
-    for number, tell in enumerate(STEPS, start=1):
-        title = (tell.__doc__ or "").strip()
+    for number, step in enumerate(told, start=1):
+        title = (step.__doc__ or "").strip()
         show.step(number, title)
         began = time.monotonic()
-        try:
-            remark, held = tell(story), True
-        except show.Unheld as error:
-            remark, held = str(error), False
-        except Exception:  # a step that raises did not hold; the reader needs the reason
-            remark, held = traceback.format_exc(limit=4), False
+        remark, held = _one(story, step)
         rows.append(show.Row(number, title, held, time.monotonic() - began, remark))
         show.say(remark)
         if not held:
             click.echo(story.world.tails())
             break
+    show.table(rows)
+    if story.load:
+        story.load.stop()
+        traffic.table(story.load, story.transitions())
     return rows
 
 
+def _one(story: Story, step: Step) -> tuple[str, bool]:
+    """A step's remark, and whether it held: callers lose nothing unless traffic is cut."""
+    since = time.time()
+    try:
+        remark = step(story)
+        if story.load is None:
+            return remark, True
+        show.say(traffic.told(story.load, since))
+        lost = story.load.lost(since)
+        show.hold(step in CUTS or not lost, "an answer to every request", lost[:3])
+    except show.Unheld as error:
+        return str(error), False
+    except Exception:  # a step that raises did not hold; the reader needs the reason
+        return traceback.format_exc(limit=4), False
+    return remark, True
+
+
 def _wait(world: World) -> None:
+    click.echo(f"\nEverything keeps running. In another shell:\n{_enter(world.profile)}")
     click.echo(
-        f"\nEverything keeps running. In another shell:\n"
-        f"  export KUBECONFIG={world.sandbox.kubeconfig} INTERLOCK_CONFIG={world.config}\n"
+        f"  export PATH={BIN}:$PATH KUBECONFIG={world.sandbox.kubeconfig} "
+        f"INTERLOCK_CONFIG={world.config}\n"
         f"  kubectl get ad -A;  kubectl interlock why press-scheduler -n line-4\n"
         f"MLflow {world.outputs['mlflow_url']} (password in "
         f"{world.outputs['mlflow_trainer_password_file']}), git {world.outputs['git_url']}.\n"
         f"Ctrl-C ends and removes it all."
     )
     signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+def _enter(chosen: Profile) -> str:
+    """How another shell comes into the network that everything runs in."""
+    return f"  nsenter --net=/proc/{os.getpid()}/ns/net bash" if chosen is NODE else ""
 
 
 if __name__ == "__main__":

@@ -9,13 +9,17 @@ from typing import Any
 
 import yaml
 
+from interlock_sandbox.agentimage import push_agent
 from interlock_sandbox.demo import policy, show
 from interlock_sandbox.demo.mlflow import flip_last_byte
+from interlock_sandbox.demo.profile import NODE
 from interlock_sandbox.demo.world import AGENT, EXAMPLE, FILE, TEAM, World
 from interlock_sandbox.images import push_image
 
 SCANS = EXAMPLE.parent / "scans"
-BAKE, DRAIN = "4s", "1s"
+BAKE = "4s"
+FAULTS = {"never-ready": "never-ready", "turns-unready": "unhealthy-after=15s"}
+"""What a version of the agent is told to do wrong, by what becomes of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +69,7 @@ def publish_model(world: World, note: str, trainer: str = policy.TRAINER) -> Mod
 
 def build_image(world: World, note: str, fate: str = AGENT, scan: str = "clean") -> str:
     """The builder's CI job pushes and signs an image; the scanner attaches what it found."""
-    registry = world.outputs["registry"]
-    digest = push_image(registry, f"agents/{fate}", {"agent.txt": note.encode()})
-    image = f"{registry}/agents/{fate}@{digest}"
+    image = _pushed(world, note, fate)
     report = _report(world, note, image, scan)
     signing = ("--plain-http", "--trust-config", world.outputs["sigstore_trust_config"])
     builder, scanner = world.token_file(policy.BUILDER), world.token_file(policy.SCANNER)
@@ -81,7 +83,7 @@ def build_image(world: World, note: str, fate: str = AGENT, scan: str = "clean")
         "--identity-token-file", str(scanner), "--trivy-report", str(report),
         "--database-updated", now, quiet=True,
     )  # fmt: skip
-    show.say(f"builder and scanner: signed agents/{fate}@{digest[7:17]} and its {scan} scan")
+    show.say(f"builder and scanner: signed {_shown(image)} and its {scan} scan")
     return image
 
 
@@ -89,7 +91,7 @@ def propose(world: World, image: str, model: Model, **changes: Any) -> str:
     """The team writes the file, pins it and pushes; return the commit."""
     path = world.clone("team") / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(_manifest(image, model) | {}, sort_keys=False))
+    path.write_text(yaml.safe_dump(_manifest(world, image, model), sort_keys=False))
     if changes:
         document = yaml.safe_load(path.read_text())
         document["spec"] |= changes
@@ -165,13 +167,31 @@ def why(world: World) -> str:
     return world.run("sre-1", "kubectl", "interlock", "why", AGENT, "-n", TEAM)
 
 
-def _manifest(image: str, model: Model) -> dict[str, Any]:
+def _pushed(world: World, note: str, fate: str) -> str:
+    """The agent itself where it can run; else an image that kwok judges by its name."""
+    registry = world.outputs["registry"]
+    if world.profile is NODE:
+        told = {"AGENT_FAULT": FAULTS[fate]} if fate in FAULTS else {}
+        return push_agent(registry, version=note, defaults=told, repository=f"agents/{AGENT}")
+    digest = push_image(registry, f"agents/{fate}", {"agent.txt": note.encode()})
+    return f"{registry}/agents/{fate}@{digest}"
+
+
+def _shown(image: str) -> str:
+    """An image without its registry and most of its digest."""
+    name, _, digest = image.partition("/")[2].partition("@sha256:")
+    return f"{name}@{digest[:10]}"
+
+
+def _manifest(world: World, image: str, model: Model) -> dict[str, Any]:
     document: dict[str, Any] = yaml.safe_load((EXAMPLE / "agent.yaml").read_text())
     document["spec"] |= {
         "image": image,
         "model": {"name": AGENT, "version": model.version, "volume": model.volume},
-        "rollout": {"bake": BAKE, "drain": DRAIN},
+        "rollout": {"bake": BAKE, "drain": world.profile.drain},
     }
+    if world.profile is not NODE:
+        del document["spec"]["health"]  # nothing would answer
     return document
 
 

@@ -15,7 +15,7 @@ BUILDER = "https://ci.example/line-4/agents"
 SCANNER = "https://ci.example/security/scanner"
 SCANNER_URI = "pkg:golang/github.com/aquasecurity/trivy@v0.74.0"
 
-SHORT_TIMES = "bake 4 s, drain 1 s, not-ready limit 4 s, rechecks and git every 2 s"
+SIGNALS = {"initialDelay": "1s", "interval": "1s", "successes": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,15 @@ def targets(world: "World") -> dict[str, bytes]:
     return found | {"trusted_root.json": root}
 
 
+def short_times(world: "World") -> str:
+    """What this governance and its agents have shorter than a factory would, in words."""
+    profile = world.profile
+    return (
+        f"bake 4 s, drain {profile.drain}, not-ready limit {profile.ready_within}, cool-down 1 s, "
+        "signals every second, rechecks and git every 2 s"
+    )
+
+
 def _documents(world: "World") -> dict[str, Any]:
     registry, issuer = world.outputs["registry"], world.outputs["sigstore_issuer"]
     source = {
@@ -73,7 +82,8 @@ def _documents(world: "World") -> dict[str, Any]:
     ]
     gates = ["model-signature", "image-signature", "vulnerability-scan", "change-approval"]
     quorum = [{"role": "quality"}, {"role": "ot-safety"}]
-    tier = {"gates": gates, "quorum": quorum, "minimumBake": "1s", "readyWithin": "4s"}
+    ready = {"readyWithin": world.profile.ready_within}
+    tier = {"gates": gates, "quorum": quorum, "minimumBake": "1s"} | ready
     return {
         "namespaces": {
             "namespaces": {
@@ -104,7 +114,7 @@ def _documents(world: "World") -> dict[str, Any]:
             "scanners": [SCANNER_URI],
         },
         "tiers": {"tiers": {"high": tier}},
-        "gates": {"recheck": "2s"},
+        "gates": {"recheck": "2s", "signals": SIGNALS, "breakers": {"coolDown": "1s"}},
         "freezes": {"freezes": []},
         "exceptions": {"exceptions": []},
         "revocations": {"digests": [], "signers": []},

@@ -1,17 +1,13 @@
-"""The eleven steps. Each shows real commands with their real output, and asserts what it says."""
+"""What later steps of the story need of earlier ones, and what the cluster says now."""
 
 import json
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
-from interlock_sandbox.demo import acts, attacks, policy, show
+from interlock_sandbox.demo import show
 from interlock_sandbox.demo.acts import Model
-from interlock_sandbox.demo.world import AGENT, TEAM, World
-
-Step = Callable[["Story"], str]
+from interlock_sandbox.demo.load import Load
+from interlock_sandbox.demo.world import AGENT, World
 
 
 @dataclass
@@ -22,11 +18,17 @@ class Story:
     models: dict[str, Model] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
+    load: Load | None = None
+    """Traffic, where pods run: from before the first version serves to the end."""
 
     @property
     def home(self) -> str:
         """The agent's own namespace."""
         return self.world.status()["namespace"]
+
+    def pointer(self) -> str:
+        """The name of the revision that serves."""
+        return f"{AGENT}-{self.serving()[:10]}"
 
     def serving(self) -> str:
         """The digest that serves."""
@@ -37,222 +39,15 @@ class Story:
         found = json.loads(self.world.kubectl("get", "at", "-n", self.home, "-o", "json"))["items"]
         return sorted(found, key=lambda one: int(one["spec"]["number"]))
 
+    def address(self) -> str | None:
+        """The cluster address of the agent's Service, as soon as it has one."""
+        path = "jsonpath={.spec.clusterIP}"
+        asked = ("get", "service", "agent", "--ignore-not-found", "-o", path)
+        home = self.world.status().get("namespace")
+        return (home and self.world.kubectl(*asked, "-n", home)) or None
 
-def first_version_waits(story: Story) -> str:
-    """A trainer registers and signs a model; the team pins and pushes; approvals are missing."""
-    world = story.world
-    acts.clone_all(world)
-    story.models["v1"] = acts.publish_model(world, "v1")
-    story.images["v1"] = acts.build_image(world, "v1")
-    acts.propose(world, story.images["v1"], story.models["v1"])
-    acts.wait_for(world, "v1 waits for approvals", gate="Waiting")
-    acts.kubectl_get(world)
-    text = acts.why(world)
-    for role in ("quality", "ot-safety"):
-        show.hold(role in text, f"`why` names the open role {role}")
-    return "waits for quality and ot-safety"
-
-
-def two_approvers_sign(story: Story) -> str:
-    """Two persons in two roles sign; the first version serves from its own namespace."""
-    acts.approve_all(story.world)
-    status = acts.wait_for(story.world, "v1 serves", ready="True", candidate="-")
-    show.hold(status["namespace"].startswith(f"agent-{TEAM}-"), "a namespace of its own")
-    story.digests["v1"] = status["serving"]
-    acts.wait_for(story.world, "v1's bake ends", reason="-")
-    acts.kubectl_get(story.world)
-    return f"{status['serving']} serves from {status['namespace']}"
-
-
-def tampered_model_is_blocked(story: Story) -> str:
-    """One byte of the model changes in MLflow after signing: blocked, naming file and digests."""
-    world = story.world
-    model = acts.publish_model(world, "v2")
-    acts.propose(world, story.images["v1"], model)
-    name = acts.tamper(world, model)
-    acts.wait_for(world, "v2 is blocked", gate="Blocked")
-    text = acts.why(world)
-    show.hold(name in text, f"`why` names {name}", text)
-    show.hold("the signature says" in text, "`why` gives both digests", text)
-    show.hold(story.serving() == story.digests["v1"], "v1 still serves")
-    return f"{name} differs from what was signed"
-
-
-def vulnerable_image_is_blocked(story: Story) -> str:
-    """The scan of the new image names a critical vulnerability: blocked, with CVE and fix."""
-    world = story.world
-    story.models["v2"] = acts.publish_model(world, "v2-again")
-    image = acts.build_image(world, "v2-critical", scan="critical")
-    acts.propose(world, image, story.models["v2"])
-    acts.wait_for(world, "the scan blocks", gate="Blocked", reason="*vulnerability-scan")
-    text = acts.why(world)
-    found = json.loads((acts.SCANS / "critical.json").read_text())
-    worst = next(
-        each
-        for result in found["Results"]
-        for each in result.get("Vulnerabilities") or []
-        if each["Severity"] == "CRITICAL"
-    )
-    for key in ("VulnerabilityID", "PkgName", "FixedVersion"):
-        show.hold(worst[key] in text, f"`why` names {worst[key]}", text)
-    return f"{worst['VulnerabilityID']} in {worst['PkgName']}, fixed in {worst['FixedVersion']}"
-
-
-def never_ready_is_held(story: Story) -> str:
-    """v3 is approved, but its pods never become ready: traffic never moves, the digest is held."""
-    world = story.world
-    moves = len(story.transitions())
-    image = acts.build_image(world, "v3", fate="never-ready")
-    acts.propose(world, image, story.models["v2"])
-    acts.approve_all(world)
-    status = acts.wait_for(world, "v3 is held", gate="Held", reason="*NeverReady")
-    acts.kubectl_get(world)
-    show.hold(status["serving"] == story.digests["v1"], "v1 still serves", status["serving"])
-    new = [one["spec"]["type"] for one in story.transitions()[moves:]]
-    show.hold(new == ["FailedStage"], "one record, a failed stage", new)
-    return "traffic never moved"
-
-
-def unhealthy_goes_back(story: Story) -> str:
-    """v4 serves, then turns unhealthy: back on v1 by itself, and a re-sync changes nothing."""
-    world = story.world
-    image = acts.build_image(world, "v4", fate="turns-unready")
-    acts.propose(world, image, story.models["v2"])
-    acts.approve_all(world)
-    acts.wait_for(world, "v4 serves", candidate="-", ready="True")
-    show.say("v4 serves; its pods turn unready 3 s after they were ready")
-    acts.wait_for(world, "v1 serves again", serving=story.digests["v1"], gate="Held")
-    back = story.transitions()[-1]
-    took = _seconds(back)
-    acts.kubectl_get(world)
-    records = len(story.transitions())
-    acts.push(world, "Nothing changed")
-    commit = world.run("team", "git", "rev-parse", "HEAD", quiet=True).strip()
-    _wait_for_sync(world, commit)
-    show.hold(len(story.transitions()) == records, "a re-sync changes nothing")
-    return f"recorded to committed in {took * 1000:.0f} ms"
-
-
-def sre_rolls_back_and_releases(story: Story) -> str:
-    """v5 serves; an SRE rolls back with kubectl, is recorded, and releases the hold again."""
-    world = story.world
-    story.models["v5"] = acts.publish_model(world, "v5", trainer=policy.SECOND_TRAINER)
-    acts.propose(world, story.images["v1"], story.models["v5"])
-    acts.approve_all(world)
-    status = acts.wait_for(world, "v5 serves and its bake ended", candidate="-", reason="-")
-    story.digests["v5"] = status["serving"]
-    started = time.monotonic()
-    world.run(
-        "sre-1", "kubectl", "interlock", "rollback", AGENT, "-n", TEAM,
-        "--reason", "rejects up since 02:10",
-    )  # fmt: skip
-    took = time.monotonic() - started
-    acts.wait_for(world, "v1 serves", serving=story.digests["v1"], gate="Held")
-    record = story.transitions()[-1]["spec"]
-    requester = "sre-1@factory.example"
-    show.hold(record["requestedBy"] == requester, "the requester is recorded", record)
-    world.run("sre-1", "kubectl", "interlock", "history", AGENT, "-n", TEAM)
-    world.run(
-        "sre-1", "kubectl", "interlock", "release", AGENT, "-n", TEAM,
-        "--reason", "the sensor was at fault",
-    )  # fmt: skip
-    acts.wait_for(world, "v5 serves again", serving=story.digests["v5"], reason="-")
-    acts.kubectl_get(world)
-    return f"the command took {took * 1000:.0f} ms; requested by {requester}"
-
-
-def revoked_signer_is_cut(story: Story) -> str:
-    """Security revokes who signed v5: cut, back on v1."""
-    world = story.world
-    folder, keys = str(world.home / "governance"), str(world.home / "governance-keys")
-    world.run(
-        "security", "interlock", "governance", "revoke", folder, "--keys", keys,
-        "--identity", policy.SECOND_TRAINER, "--issuer", world.outputs["sigstore_issuer"],
-        "--reason", "the night build's runner was compromised",
-    )  # fmt: skip
-    world.push_governance("Revoke the night build")
-    acts.wait_for(world, "v1 serves", serving=story.digests["v1"])
-    last = story.transitions()[-1]["spec"]
-    show.hold(last["cause"] == "revoked" and last["cut"], "a cut, because revoked", last)
-    acts.wait_for(world, "the status says so", gate="Blocked", reason="*revoked")
-    acts.kubectl_get(world)
-    return "cut"
-
-
-def attacks_meet_the_api_server(story: Story) -> str:
-    """The operator is dead: pod, pointer and record are refused by the API server alone."""
-    story.world.kill("controller")
-    show.say("the controller was killed with SIGKILL; nothing of Interlock's answers now")
-    refused = [attack(story.world, story.home) for attack in attacks.ATTACKS]
-    story.world.start("controller")
-    return f"{len(refused)} of {len(attacks.ATTACKS)} refused"
-
-
-def killed_operator_converges(story: Story) -> str:
-    """The operator is killed in the middle of a rollout, and starts again: it converges."""
-    world = story.world
-    story.models["v6"] = acts.publish_model(world, "v6")
-    acts.propose(world, story.images["v1"], story.models["v6"])
-    acts.wait_for(world, "v6 waits", gate="Waiting")
-    known = set(_deployments(story))
-    acts.approve_all(world)
-    show.until(lambda: set(_deployments(story)) - known or None, "v6 is being staged")
-    world.kill("controller")
-    show.say("the controller was killed with SIGKILL while v6 was being staged")
-    world.start("controller")
-    status = acts.wait_for(world, "v6 serves", candidate="-", reason="-")
-    show.hold(status["serving"] != story.digests["v1"], "v6 serves", status)
-    ends = [one.get("status", {}).get("end", {}).get("outcome") for one in story.transitions()]
-    show.hold(None not in ends, "every record has its end", ends)
-    acts.kubectl_get(world)
-    return f"{status['serving']} serves"
-
-
-def the_chain_verifies(story: Story) -> str:
-    """All records lie in the hash-chained log, each with its signature."""
-    world = story.world
-    wanted = len(story.transitions())
-    show.until(
-        lambda: world.audit_log.read_text().count('"AgentTransition"') >= wanted or None,
-        "the log has all transitions",
-        10,
-    )
-    out = world.run(
-        "auditor", "interlock", "audit", "verify", str(world.audit_log),
-        "--public-key", str(world.home / "record.pub.pem"),
-    )  # fmt: skip
-    return out.strip().splitlines()[-1]
-
-
-STEPS: tuple[Step, ...] = (
-    first_version_waits,
-    two_approvers_sign,
-    tampered_model_is_blocked,
-    vulnerable_image_is_blocked,
-    never_ready_is_held,
-    unhealthy_goes_back,
-    sre_rolls_back_and_releases,
-    revoked_signer_is_cut,
-    attacks_meet_the_api_server,
-    killed_operator_converges,
-    the_chain_verifies,
-)
-
-
-def _deployments(story: Story) -> list[str]:
-    return story.world.kubectl("get", "deploy", "-n", story.home, "-o", "name").split()
-
-
-def _seconds(record: dict[str, Any]) -> float:
-    """Seconds between a record and its end."""
-    begun = datetime.fromisoformat(record["spec"]["at"])
-    ended = datetime.fromisoformat(record["status"]["end"]["at"])
-    return (ended - begun).total_seconds()
-
-
-def _wait_for_sync(world: World, commit: str) -> None:
-    path = "jsonpath={.status.commit}"
-    show.until(
-        lambda: world.kubectl("get", "arepo", "agents", "-n", TEAM, "-o", path) == commit or None,
-        "the syncer applied the new commit",
-    )
+    def follows(self, digest: str) -> None:
+        """Wait until this is who answers callers, where there are any."""
+        if load := self.load:
+            short = digest[:10]
+            show.until(lambda: load.newest() == short or None, f"{short} answers callers")

@@ -22,14 +22,13 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from interlock_sandbox.demo import policy, show
+from interlock_sandbox.demo import policy, profile, show
 from interlock_sandbox.gitserver import create_repository
 from interlock_sandbox.install import install
 from interlock_sandbox.process import free_port
 from interlock_sandbox.sandbox import Sandbox
 from interlock_sandbox.sigstore import identity_token
 
-PARTS = ("kubernetes", "mlflow", "sigstore", "registry", "git")
 TEAM = "line-4"
 AGENT = "press-scheduler"
 FILE = f"agents/{AGENT}.yaml"
@@ -49,6 +48,7 @@ class World:
         self.home = sandbox.home / "demo"
         self.home.mkdir()
         self.outputs: Mapping[str, str] = sandbox.outputs
+        self.profile = profile.of(sandbox.state.parts)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.repositories = {
             name: create_repository(self.outputs, f"{TEAM}/{name}")
@@ -164,6 +164,7 @@ class World:
         for log in sorted(self.home.glob("*.log")):
             lines = log.read_text(errors="replace").splitlines()[-15:]
             ends.append("\n".join([f"--- {log.name}", *lines]))
+        ends.append("--- pods\n" + self.kubectl("get", "pods", "-A", "-o", "wide"))
         return "\n".join(ends)
 
     def push_governance(self, message: str) -> None:

@@ -1,13 +1,13 @@
 """What the sandbox's Prometheus is told, checked by Prometheus' own tool."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from interlock_sandbox import prometheus
 from interlock_sandbox.pod_targets import targets
 from interlock_sandbox.prometheus import Prometheus, add_target
 
@@ -46,7 +46,7 @@ def test_pods_that_run_are_scraped_as_whose_the_api_server_says_they_are() -> No
 def test_without_the_program_it_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(prometheus.shutil, "which", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(RuntimeError, match="apt-get install prometheus"):
         Prometheus().specs(tmp_path)
 

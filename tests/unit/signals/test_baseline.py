@@ -10,7 +10,7 @@ def figures(
     mine: dict[int, tuple[float, float]], before: dict[int, tuple[float, float]]
 ) -> Figures:
     """Per measure (0 violations, 1 errors, 2 seconds): part and whole of both."""
-    found = {}
+    found: dict[str, float] = {}
     for who, measures in (("candidate", mine), ("before", before)):
         for index, (part, whole) in measures.items():
             found |= {f"{who}_part_{index}": part, f"{who}_whole_{index}": whole}

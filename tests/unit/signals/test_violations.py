@@ -54,6 +54,6 @@ async def test_a_prometheus_that_is_down_says_nothing() -> None:
     assert (await Violations(down).sample(target(), POLICY, NOW)).verdict == "none"
 
 
-def test_only_safety_counts_after_the_bake() -> None:
+def test_both_count_after_the_bake_and_only_safety_isolates() -> None:
     assert (SafetyViolations.lasting, SafetyViolations.action) == (True, "quarantine")
-    assert (Violations.lasting, Violations.action) == (False, "rollback")
+    assert (Violations.lasting, Violations.action) == (True, "rollback")
