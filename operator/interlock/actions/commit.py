@@ -32,10 +32,20 @@ async def commit(step: Commit, key: Key, ports: TrafficPorts) -> Applied:
         await records.end(ports, record, "Abandoned")
         return Applied(f"the promotion was abandoned: {error}")
     ports.cache.merge(written)
-    if not await _still_there(ports, key, step.to):
-        return await _undo(step, key, ports, record)
+    return await confirm(record, key, ports)
+
+
+async def confirm(record: Object, key: Key, ports: TrafficPorts) -> Applied:
+    """End a promotion whose pointer moved, or undo it where its target was taken away meanwhile.
+
+    Whoever finishes it for a controller that died in between must ask as well: the record alone
+    does not say whether the target is still there.
+    """
+    to = record["spec"]["to"]
+    if not await _still_there(ports, key, to):
+        return await _undo(record, key, ports)
     await records.end(ports, record, "Committed")
-    return Applied(f"{step.to} serves")
+    return Applied(f"{to} serves")
 
 
 async def _look_again(ports: TrafficPorts, key: Key) -> None:
@@ -52,8 +62,9 @@ async def _still_there(ports: TrafficPorts, key: Key, revision: str) -> bool:
     return names.ANNOTATION_RETIRING not in (live["metadata"].get("annotations") or {})
 
 
-async def _undo(step: Commit, key: Key, ports: TrafficPorts, record: Object) -> Applied:
-    written = await pointer.move(ports.client, key.home, step.to, step.origin)
+async def _undo(record: Object, key: Key, ports: TrafficPorts) -> Applied:
+    origin, to = record["spec"]["from"], record["spec"]["to"]
+    written = await pointer.move(ports.client, key.home, to, origin)
     ports.cache.merge(written)
     await records.end(ports, record, "Abandoned")
-    return Applied(f"{step.to} was scaled down meanwhile; the promotion was undone")
+    return Applied(f"{to} was scaled down meanwhile; the promotion was undone")

@@ -1,6 +1,7 @@
 """Completes what was interrupted: a record without its end."""
 
 from interlock.actions import alone, records
+from interlock.actions.commit import confirm
 from interlock.actions.move_back import carry_out
 from interlock.actions.ports import Applied, TrafficPorts
 from interlock.api.steps import FinishTransition
@@ -25,7 +26,9 @@ async def finish(step: FinishTransition, key: Key, ports: TrafficPorts) -> Appli
     origin, to = step.transition.origin, step.transition.to
     if step.transition.type in MOVING_BACK:
         return await carry_out(record, key, ports)
-    if step.transition.type == "Promotion" and alone.acts_alone(ports, key, origin, to):
-        return await alone.carry_out(record, key, ports)
+    if step.transition.type == "Promotion":
+        if alone.acts_alone(ports, key, origin, to):
+            return await alone.carry_out(record, key, ports)
+        return await confirm(record, key, ports)
     await records.end(ports, record, "Committed")
     return Applied(f"{step.transition.name} was finished")

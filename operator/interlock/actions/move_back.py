@@ -11,12 +11,18 @@ from interlock.cluster.client import Object
 async def move_back(step: MoveBack, key: Key, ports: TrafficPorts) -> Applied:
     """Move an agent's traffic back, or to none.
 
-    Writes    AgentTransition (its creation is the lock), Service selector, target's Deployment,
-              transition status; in this order. A cut's next step is `Cut`.
+    Writes    AgentTransition (its creation is the lock), Service selector. Target's Deployment and
+              transition status follow as a step of their own, `FinishTransition`; then, on a cut,
+              `Cut`.
     Repeat    at any point: `carry_out` goes on from what the selector says.
     Conflict  somebody was first: nothing is retried here, the agent is observed again.
     """
     record = await records.open_record(ports, key, step)
+    origin, to = step.origin, step.to
+    ready = to == names.NO_REVISION or traffic.is_warm(ports, key, to)
+    if ready and not alone.acts_alone(ports, key, origin, to):
+        await traffic.point(ports, key, origin, to)  # others' pointers come before our book-keeping
+        return Applied(f"traffic moved from {origin} to {to}")
     return await carry_out(record, key, ports)
 
 

@@ -5,6 +5,7 @@ checks are total: what is malformed is not valid, and never an exception.
 """
 
 import base64
+import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from interlock.api.names import agent_namespace, decision_name, revision_name, t
 
 KEY_ID_HEX = 16
 MAX_KEY_BYTES = 16 * 1024
+REMEMBERED = 200_000
+"""Good signatures that are remembered, 32 bytes each."""
 _END = "AgentTransition/end"
 _HEALTHY = "AgentTransition/healthy"
 Part = Mapping[str, Any]
@@ -67,7 +70,10 @@ class Signer:
         return body | {"signature": self._signature(_HEALTHY, _about(record, body))}
 
     def _signature(self, domain: str, value: Part) -> str:
-        return base64.b64encode(self._key.sign(_message(domain, value))).decode()
+        message = _message(domain, value)
+        signature = base64.b64encode(self._key.sign(message)).decode()
+        _KNOWN.add(self.public, message, signature)  # what we just signed need not be checked
+        return signature
 
 
 class Keyring:
@@ -161,13 +167,43 @@ def _message(domain: str, value: object) -> bytes:
     return f"interlock/{domain}/v1\n".encode() + digests.canonical(value)
 
 
+class _Known:
+    """Signatures that were found good: checking one costs more than the rest of a look."""
+
+    def __init__(self) -> None:
+        self._good: set[bytes] = set()
+
+    def add(self, key: Ed25519PublicKey, message: bytes, signature: str) -> None:
+        """Remember a good signature."""
+        if len(self._good) >= REMEMBERED:
+            self._good.clear()
+        self._good.add(_fingerprint(key, message, signature))
+
+    def has(self, key: Ed25519PublicKey, message: bytes, signature: str) -> bool:
+        """Whether exactly this signature of exactly this message by this key was good before."""
+        return _fingerprint(key, message, signature) in self._good
+
+
+def _fingerprint(key: Ed25519PublicKey, message: bytes, signature: str) -> bytes:
+    said = signature.encode()
+    parts = (key.public_bytes_raw(), len(said).to_bytes(8, "big"), said, message)
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+_KNOWN = _Known()
+
+
 def _holds(key: Ed25519PublicKey, domain: str, value: object, signature: object) -> bool:
     try:
+        message = _message(domain, value)
+        if isinstance(signature, str) and _KNOWN.has(key, message, signature):
+            return True
         raw = base64.b64decode(str(signature), validate=True)
         # Base64 has several spellings of the same bytes; only one of them was written.
         if base64.b64encode(raw).decode() != signature:
             return False
-        key.verify(raw, _message(domain, value))
+        key.verify(raw, message)
+        _KNOWN.add(key, message, str(signature))
     except (InvalidSignature, ValueError, TypeError, RecursionError):
         return False
     return True

@@ -10,6 +10,8 @@ from interlock.decide import arrive, view
 
 LOOK_AGAIN = timedelta(seconds=2)
 """How long a candidate that waits for other agents rests."""
+SETTLE = timedelta(seconds=3)
+"""How long nodes may take to route elsewhere: kube-proxy renews its tables once a second."""
 
 
 def entitle(seen: Observed, now: datetime) -> Step | None:
@@ -26,11 +28,8 @@ def entitle(seen: Observed, now: datetime) -> Step | None:
 
 def drain_left(seen: Observed, now: datetime) -> Step | None:
     """After a promotion the left revision is restarted pod by pod, so no old connection stays."""
-    move = view.last_move(seen)
-    if move is None or move.type != "Promotion" or move.to != seen.pointer:
-        return None
-    workload = seen.workloads.get(move.origin)
-    if workload is None or not workload.replicas or workload.drained == move.name:
+    move = _to_drain(seen)
+    if move is None or now < _settled(seen, move):
         return None
     return Drain(move.origin, move.name)
 
@@ -109,6 +108,8 @@ def next_deadline(seen: Observed, now: datetime) -> datetime | None:
     if view.serving(seen) is not None:
         moments.append(_inspection(seen))
     moments += [_left_until(seen, name) for name, load in seen.workloads.items() if load.replicas]
+    if move := _to_drain(seen):
+        moments.append(_settled(seen, move))
     return min((moment for moment in moments if moment > now), default=None)
 
 
@@ -146,6 +147,26 @@ def _stands_wrong(seen: Observed, name: str, goal: int) -> bool:
     if workload is None or (workload.retiring and goal):
         return True
     return workload.replicas != goal if name == seen.pointer else workload.replicas < goal
+
+
+def _to_drain(seen: Observed) -> Transition | None:
+    """Return the promotion whose left pods were not restarted yet."""
+    move = view.last_move(seen)
+    if move is None or move.type != "Promotion" or move.to != seen.pointer:
+        return None
+    workload = seen.workloads.get(move.origin)
+    if workload is None or not workload.replicas or workload.drained == move.name:
+        return None
+    return move
+
+
+def _settled(seen: Observed, move: Transition) -> datetime:
+    """Return when left pods may end: before, nodes may still send them new connections.
+
+    At most half of the drain is waited, so that the other half is left to leave in.
+    """
+    moved, until = move.ended or move.at, _left_until(seen, move.origin)
+    return min(moved + SETTLE, moved + (until - moved) / 2) if until > moved else moved
 
 
 def _left_until(seen: Observed, name: str) -> datetime:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from interlock.api import names
-from interlock.api.observed import Cause, Observed, Transition
+from interlock.api.observed import Cause, Observed, Revision, Transition
 from interlock.api.reasons import Reason
 from interlock.api.steps import (
     AddFinalizer,
@@ -82,17 +82,7 @@ def isolate(seen: Observed, now: datetime) -> Step | None:
     vote = next(health.bad(seen, serving.name, "quarantine"), None)
     if vote is None:
         return None
-    return MoveBack(
-        type="Quarantine",
-        origin=serving.name,
-        to=names.NO_REVISION,
-        digest=serving.digest,
-        behaviour="",
-        cause="",
-        reason=Reason.QUARANTINED,
-        message=f"{vote.signal}: {vote.message}",
-        cut=True,
-    )
+    return _isolate(serving, f"{vote.signal}: {vote.message}")
 
 
 def leave_failing(seen: Observed, now: datetime) -> Step | None:
@@ -130,6 +120,8 @@ def explain_pointer(seen: Observed, now: datetime) -> Step | None:
         return None
     if half := _half_way(seen, expected):
         return half
+    if view.quarantined(seen) and seen.pointer in seen.revisions:
+        return _isolate(seen.revisions[seen.pointer], "somebody moved traffic in the quarantine")
     if not seen.emergency or seen.pointer not in seen.revisions:
         return Rest()
     left = seen.revisions.get(expected)
@@ -275,6 +267,20 @@ def _gives_way(seen: Observed, record: Transition) -> bool:
     if gone or record.to in seen.revoked:
         return True
     return seen.pointer == record.origin and seen.pointer in seen.revoked and not record.cut
+
+
+def _isolate(serving: Revision, message: str) -> MoveBack:
+    return MoveBack(
+        type="Quarantine",
+        origin=serving.name,
+        to=names.NO_REVISION,
+        digest=serving.digest,
+        behaviour="",
+        cause="",
+        reason=Reason.QUARANTINED,
+        message=message,
+        cut=True,
+    )
 
 
 def _exists(seen: Observed, revision: str) -> bool:

@@ -78,7 +78,7 @@ class Controller:
         self.engine = Engine(ports, self._observer)
         self._signals = Signals(ports, self._observer, self.engine, signals)
         self.governor = Governor(traffic, governance, self.verifier, self.engine.enqueue_all)
-        self.acting = False
+        self.warm = self.acting = False
         self.informers = Informers(client, self.cache, self._changed)
         self._stopped = asyncio.Event()
 
@@ -129,6 +129,7 @@ class Controller:
     async def _lead(self) -> None:
         """Wait for the Lease with warm caches, then act as long as it is ours."""
         await fill(self.client, self.cache)
+        self.warm = True
         holder = f"{os.uname().nodename}-{os.getpid()}"
         lease = Lease(self.client, names.SYSTEM_NAMESPACE, LEASE_NAME, holder, self._options.lease)
         await lease.acquire()
@@ -229,8 +230,9 @@ async def _serve(controller: Controller, host: str, port: int) -> web.AppRunner:
         return web.Response(text="ok")
 
     async def readyz(_: web.Request) -> web.Response:
-        role = "acting" if controller.acting else "standby"
-        return web.Response(text=role)
+        if not controller.warm:
+            return web.Response(text="starting", status=web.HTTPServiceUnavailable.status_code)
+        return web.Response(text="acting" if controller.acting else "standby")
 
     async def numbers(_: web.Request) -> web.Response:
         controller.measure()

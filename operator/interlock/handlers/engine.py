@@ -4,6 +4,7 @@ The traffic lane reads caches only and is never behind anybody's work. The work 
 world, writes status, and hands over whatever turns out to be traffic.
 """
 
+import asyncio
 import logging
 from datetime import datetime
 from typing import get_args
@@ -28,6 +29,8 @@ WORK_WORKERS = 16
 WORK_SHARE = 6
 """Workers of the work lane that one team's agents may have: they wait for the team's sources."""
 
+GIVE_WAY, GIVE_WAY_SECONDS = 40, 0.025
+"""How often, and for how long, work waits while traffic waits for a worker."""
 LOOK_AGAIN = 1.0
 """Seconds after which a step that waits is repeated, if nothing changed before."""
 
@@ -93,6 +96,7 @@ class Engine:
                 self.traffic.add(Key(key.namespace, peer.name))
 
     async def _work(self, key: Key) -> None:
+        await self._give_way()
         seen, step = self._decide(key)
         if isinstance(step, _TRAFFIC):
             if self._waiting.get(key) != step:  # or the lanes would play ping-pong
@@ -106,6 +110,13 @@ class Engine:
             if applied.again:
                 self.traffic.add(key)
         await self._report(key)
+
+    async def _give_way(self) -> None:
+        """Let traffic of all agents go first, for a while: one process has one core."""
+        for _ in range(GIVE_WAY):
+            if not self.traffic.depth:
+                return
+            await asyncio.sleep(GIVE_WAY_SECONDS)
 
     def _decide(self, key: Key) -> tuple[Observed, Step]:
         now = self._now()
