@@ -5,6 +5,7 @@ python docs/generate.py --check    exit 1 if a page is not what would be written
 """
 
 import argparse
+import importlib
 import re
 import sys
 import tomllib
@@ -29,6 +30,10 @@ _NAMED = re.compile(r"def (test((?:_i\d+)+)_\w+)\(")
 _GIVEN = re.compile(r'\bReason\.([A-Z_]+)\b|"reason": "([A-Z][A-Za-z]+)"')
 _SHARED = frozenset({"kubeconfig", "context", "namespace", "output", "help"})
 """Options that each command of the plugin takes; the page says so once."""
+WALKS = range(60)
+"""Walks from which the state diagram is drawn."""
+OFTEN = 3
+"""So often a step must have led from one state to another to be drawn: once is an accident."""
 INVARIANTS = tuple(f"I{number}" for number in range(1, 15))
 
 
@@ -129,12 +134,31 @@ def _usage(parameter: click.Parameter) -> str:
     return f"`{text}`" if parameter.required else f"`[{text}]`"
 
 
+@cache
+def edges() -> dict[tuple[str, str], list[str]]:
+    """Return from where to where steps lead, and which, as a random walk of the rules shows."""
+    sys.path.insert(0, str(_TESTS))
+    walker = importlib.import_module("support.walker")
+    found: dict[tuple[str, str], list[str]] = {}
+    for (before, step, after), count in sorted(walker.edges(WALKS).items()):
+        if before != after and count >= OFTEN:
+            found.setdefault((before, after), []).append(step)
+    return found
+
+
+def _states() -> str:
+    lines = [f"    {one} --> {two}: {', '.join(steps)}" for (one, two), steps in edges().items()]
+    first = f"    [*] --> {Reason.ADMITTED.value}"
+    return "\n".join(["```mermaid", "stateDiagram-v2", first, *lines, "```"])
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "layers": _layers,
     "rules": _rules,
     "gates": _gates,
     "reasons": _reasons,
     "proofs": _proofs,
+    "states": _states,
     "plugin": _plugin,
 }
 

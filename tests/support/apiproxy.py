@@ -46,8 +46,9 @@ class ApiProxy:
 
         Raise ConnectionResetError to drop the connection, await to hold the request.
         """
-        self.requests = 0
         self.refused = 0
+        self.answers: list[tuple[int, str, str]] = []
+        """Code, method and path of what the server answered to writes, in order."""
 
     def __enter__(self) -> Self:
         self.loop = asyncio.new_event_loop()
@@ -78,8 +79,9 @@ class ApiProxy:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         port = runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{port}"
         self.kubeconfig = self._home / f"proxy-{port}.kubeconfig"
-        self._config["clusters"][0]["cluster"] = {"server": f"http://127.0.0.1:{port}"}
+        self._config["clusters"][0]["cluster"] = {"server": self.url}
         self.kubeconfig.write_text(json.dumps(self._config))
         return runner
 
@@ -94,7 +96,6 @@ class ApiProxy:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         data = await request.read()
         watch = request.query.get("watch") == "true"
-        self.requests += 1
         if self.judge and not watch:
             try:
                 answer = await self.judge(request.method, request.path, data)
@@ -114,6 +115,8 @@ class ApiProxy:
             if watch and answer_.status == web.HTTPOk.status_code:
                 return await self._stream(request, answer_)
             body = await answer_.read()
+            if request.method != "GET":
+                self.answers.append((answer_.status, request.method, request.path))
             kind = answer_.headers.get("Content-Type", "application/json")
             return web.Response(status=answer_.status, body=body, headers={"Content-Type": kind})
 

@@ -8,6 +8,7 @@ share one API server. Each counted write adds a byte to a file, which outlives t
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import re
@@ -15,8 +16,11 @@ import select
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import aiohttp
@@ -29,6 +33,8 @@ from support.run_controller import log_plainly, options
 
 PATIENT = LeaseTimes(duration=0.3, renew=0.2, deadline=30.0)
 """Nobody competes here, so a dead holder is given up at once and a slow one never."""
+REAP = 0.02
+"""Seconds between two looks for children that died."""
 READS = frozenset({"GET"})
 TEAM_KINDS = "agentdeployments|agentrollbacks|agentquarantines|agentreleases"
 HOME_KINDS = "services|pods|deployments|agentrevisions|gatedecisions|agenttransitions"
@@ -59,12 +65,12 @@ class Wish:
     kill: Kill
 
 
-class Crasher:
-    """Forks controllers, one at a time, each acting until it dies."""
+class Forge:
+    """The process that forks controllers: what takes long to import is imported once."""
 
-    def __init__(self, engine: Engine, name: str = "crash") -> None:
-        self._engine = engine
-        command = [sys.executable, "-m", "support.crash", f"--log={engine.log(name)}"]
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        command = [sys.executable, "-m", "support.crash", f"--log={engine.log('crash')}"]
         command += [f"--config={engine.home / 'config.json'}"]
         self._process = subprocess.Popen(
             command,
@@ -75,27 +81,61 @@ class Crasher:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
+        self._told: dict[int, SimpleQueue[int]] = {}
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def crasher(self) -> "Crasher":
+        """One more place for a controller."""
+        number = len(self._told)
+        self._told[number] = SimpleQueue()
+        return Crasher(self, number, self._told[number])
+
+    def ask(self, number: int, wish: "Wish") -> None:
+        """Have a controller forked."""
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps([number, asdict(wish)]) + "\n")
+
+    def close(self) -> None:
+        """End the process; no controller runs any more."""
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.close()
+        self._process.wait(2 * WAIT)
+        self._reader.join(WAIT)
+        self._process.stdout.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            number, pid = map(int, line.split())
+            self._told[number].put(pid)
+
+
+class Crasher:
+    """Has controllers forked, one at a time, each acting until it dies."""
+
+    def __init__(self, forge: Forge, number: int, told: "SimpleQueue[int]") -> None:
+        self._forge, self._number, self._told = forge, number, told
         self.pid = 0
 
     def start(self, agent: Agent, kill: Kill | None = None, kubeconfig: Path | None = None) -> None:
         """Start an agent's controller that will be killed at a write, or not at all."""
         self.count(agent).write_bytes(b"")
-        reached = kubeconfig or self._engine.kubeconfig
-        wish = Wish(
-            agent.team, agent.home, str(reached), str(self.count(agent)), kill or Kill()
-        )
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps(asdict(wish)) + "\n")
-        self.pid = int(self._line(WAIT) or 0)
-        assert self.pid
+        reached = kubeconfig or self._forge.engine.kubeconfig
+        count = str(self.count(agent))
+        wish = Wish(agent.team, agent.home, str(reached), count, kill or Kill())
+        self._forge.ask(self._number, wish)
+        self.pid = self._told.get(timeout=2 * WAIT)
 
     def count(self, agent: Agent) -> Path:
         """The file with a byte for each write of the agent's last controller."""
-        return self._engine.home / f"{agent.home}.writes"
+        return self._forge.engine.home / f"{agent.home}.writes"
 
     def died(self, seconds: float) -> bool:
         """Wait so long for the controller to die by itself; say whether it did."""
-        if self._line(seconds) is None:
+        try:
+            self._told.get(timeout=seconds)
+        except Empty:
             return False
         self.pid = 0
         return True
@@ -103,26 +143,9 @@ class Crasher:
     def kill(self) -> None:
         """Kill the controller that runs, if one does."""
         if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it died this very moment
+                os.kill(self.pid, signal.SIGKILL)
             assert self.died(WAIT)
-
-    def close(self) -> None:
-        """End everything."""
-        self.kill()
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait(WAIT)
-        assert self._process.stdout
-        self._process.stdout.close()
-
-    def _line(self, seconds: float) -> str | None:
-        stream = self._process.stdout
-        assert stream
-        if not select.select([stream], [], [], seconds)[0]:
-            return None
-        line = stream.readline()
-        assert line, "the crasher ended; see its log"
-        return line.strip()
 
 
 def narrowed(url: str, team: str, home: str) -> str:
@@ -199,15 +222,36 @@ def _main() -> None:
     with given.log.open("ab") as log:
         os.dup2(log.fileno(), sys.stderr.fileno())
     log_plainly()
-    for line in sys.stdin:
-        wish = json.loads(line)
-        child = os.fork()
-        if not child:
-            _run(Wish(**wish | {"kill": Kill(**wish["kill"])}), given.config)
-            os._exit(0)
-        print(child, flush=True)
-        _, how = os.waitpid(child, 0)
-        print(how, flush=True)
+    gc.freeze()
+    children: dict[int, int] = {}
+    waiting = b""
+    while True:
+        if select.select([0], [], [], REAP)[0]:
+            data = os.read(0, 65536)
+            if not data:
+                return
+            *lines, waiting = (waiting + data).split(b"\n")
+            for line in lines:
+                number, wish = json.loads(line)
+                children[_fork(wish, given.config)] = number
+                print(number, list(children)[-1], flush=True)
+        _reap(children)
+
+
+def _fork(wish: dict[str, Any], config: Path) -> int:
+    child = os.fork()
+    if not child:
+        _run(Wish(**wish | {"kill": Kill(**wish["kill"])}), config)
+        os._exit(0)
+    return child
+
+
+def _reap(children: dict[int, int]) -> None:
+    while children:
+        pid, _ = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        print(children.pop(pid), 0, flush=True)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -78,11 +80,14 @@ class Engine:
         account = f"{names.SYSTEM_NAMESPACE}.{names.CONTROLLER_ACCOUNT}"
         return self.sandbox.home / f"{account}.kubeconfig"
 
-    def start(self, name: str = "one") -> None:
-        """Start a controller."""
+    def start(
+        self, name: str = "one", *options: str, config: Path | None = None, via: Path | None = None
+    ) -> None:
+        """Start a controller, where asked with another configuration or kubeconfig."""
         command = [sys.executable, "-m", "support.run_controller"]
-        command += [f"--config={self.home / 'config.json'}", f"--kubeconfig={self.kubeconfig}"]
-        command += ["--lease", *map(str, self.lease)]
+        command += [f"--config={config or self.home / 'config.json'}"]
+        command += [f"--kubeconfig={via or self.kubeconfig}"]
+        command += ["--lease", *map(str, self.lease), *options]
         with self.log(name).open("ab") as log:
             self.running[name] = subprocess.Popen(
                 command, cwd=TESTS, stdout=log, stderr=log, env=environment()
@@ -115,6 +120,14 @@ class Engine:
                 yield self
             finally:
                 self.close()
+
+    def holder(self) -> str:
+        """Which of the running controllers has the Lease; empty for none of them."""
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{names.SYSTEM_NAMESPACE}/leases"
+        lease = self.api.get(f"{path}/interlock-controller").body
+        pid = str((lease.get("spec") or {}).get("holderIdentity", "")).rpartition("-")[2]
+        found = (name for name, process in self.running.items() if str(process.pid) == pid)
+        return next(found, "")
 
     def governed(self) -> bool:
         """Whether a policy is in force that this verifier gave."""
@@ -308,6 +321,17 @@ def pairs(engine: Engine, teams: Iterable[str], seconds: float = WAIT) -> list[P
 def _status(api: Api, path: str) -> Object:
     answer = api.get(path)
     return (answer.body.get("status") or {}) if answer.ok else {}
+
+
+def role(port: int) -> str:
+    """What a controller says it is: starting, standby or acting; empty where nobody answers."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        return error.read().decode()
+    except OSError:
+        return ""
 
 
 def environment() -> dict[str, str]:

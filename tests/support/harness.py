@@ -18,7 +18,7 @@ from interlock.api import names
 from interlock.audit.records import load_keys
 from support.apiproxy import ApiProxy, Fault
 from support.controller import CASES, configuration
-from support.crash import Crasher, Kill
+from support.crash import Crasher, Forge, Kill
 from support.ending import ending, homeless, mark, orphans
 from support.engine import Agent, Engine, until
 from support.witness import RECORDS, Witness
@@ -94,17 +94,15 @@ class Harness:
         assert records
         self.witness = Witness(engine.api, engine.home / "log", load_keys(records)[1])
         self._slots: SimpleQueue[Crasher] = SimpleQueue()
-        self._crashers: list[Crasher] = []
-        for number in range(SIDE_BY_SIDE):
-            self._crashers.append(Crasher(engine, f"crash-{number}"))
-            self._slots.put(self._crashers[-1])
+        self._forge = Forge(engine)
+        for _ in range(SIDE_BY_SIDE):
+            self._slots.put(self._forge.crasher())
         self.turn = threading.Lock()
         """For what only one case at a time may change."""
 
     def close(self) -> None:
         """End everything."""
-        for crasher in self._crashers:
-            crasher.close()
+        self._forge.close()
         self.witness.close()
 
     def prepare(self, wanted: Iterable[tuple[Scenario, int]]) -> None:
@@ -117,11 +115,11 @@ class Harness:
         rounds = max(len(scenario.history) for scenario, _ in made)
         for number in range(rounds):
             now = [(a, s.history[number]) for s, a in made if len(s.history) > number]
-            before = {agent: agent.status().get("serving", "-") for agent, _ in now}
+            before = [agent.status().get("serving", "-") for agent, _ in now]
             for agent, wish in now:
                 wish.of(agent)
-            for agent, _ in now:
-                agent.healthy(before[agent], seconds)
+            for (agent, _), served in zip(now, before, strict=True):
+                agent.healthy(served, seconds)
         for scenario, agent in made:
             if scenario.before:
                 scenario.before(agent)

@@ -45,13 +45,14 @@ def check_state(world: World) -> None:
 def check_rest(world: World, seen: Observed) -> None:
     """What must be true when nothing happens any more and the controller rests."""
     pointer = seen.pointer
-    need(view.open_record(seen) is None, "liveness: a record is left open")
+    record = view.open_record(seen)
+    need(record is None or _starts_never(world, record.to), "liveness: a record is left open")
     need(pointer not in seen.revoked or not _explained(seen), f"{pointer} is revoked and serves")
     if view.quarantined(seen) and _explained(seen):
         need(pointer in (None, names.NO_REVISION), "quarantined, and it serves")
         need(not seen.admitted, "quarantined, and pods may be made")
         need(not world.pods, f"quarantined, and pods run: {world.live_revisions()}")
-    need(not seen.requests, "liveness: a request is left without an answer")
+    need(record or not seen.requests, "liveness: a request is left without an answer")
     for name, known in seen.revisions.items():
         child = world.fallback_of(known)
         made = child is None or child.name in seen.revisions
@@ -71,7 +72,7 @@ def check_group(worlds: list[World], now: datetime) -> None:
         came, serving = view.switch_of(seen), view.serving(seen)
         if came is None or serving is None or not serving.spec.rollback.allowed:
             continue
-        if view.quarantined(seen) or not _explained(seen):
+        if view.quarantined(seen) or not _explained(seen) or view.open_record(seen):
             continue
         others = [peer for peer in seen.peers if peer.left.get(came.switch, came.at) > came.at]
         together = [peer.name for peer in others if peer.group == serving.spec.rollout.group]
@@ -140,7 +141,10 @@ def _scale(seen: Observed, step: steps.Scale, now: datetime) -> None:
 
 
 def _cut(seen: Observed, step: steps.Cut, now: datetime) -> None:
-    need(step.revision in (names.NO_REVISION, "") or step.revision != seen.pointer, "what serves is cut")
+    need(
+        step.revision in (names.NO_REVISION, "") or step.revision != seen.pointer,
+        "what serves is cut",
+    )
 
 
 def _forget(seen: Observed, step: steps.Forget, now: datetime) -> None:
@@ -166,6 +170,12 @@ _STEPS = {
     steps.Forget: _forget,
     steps.MarkHealthy: _same,
 }
+
+
+def _starts_never(world: World, name: str) -> bool:
+    """Whether it is not up to us that the pods of a target become ready."""
+    known = world.seen.revisions.get(name)
+    return name in world.sick or bool(known and "/good@" not in known.spec.image)
 
 
 def _explained(seen: Observed) -> bool:

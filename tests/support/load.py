@@ -22,10 +22,13 @@ PATIENCE = 10.0
 ENOUGH = 64 * 1024
 """Bytes of an answer that are read at most."""
 
+END = b"0\r\n"
+"""The last chunk of a stream that was ended in good order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One request on a connection of its own; times are `time.monotonic()`."""
+    """One request on a connection of its own; times are those of this machine, as records have them."""
 
     sent: float
     ended: float
@@ -142,13 +145,13 @@ class _Clients:
         await asyncio.gather(*under_way)
 
     async def _one(self) -> None:
-        sent = time.monotonic()
+        sent = time.time()
         try:
             async with asyncio.timeout(PATIENCE):
                 status, body = await self._ask_once()
-            answer = Answer(sent, time.monotonic(), _revision(body), status)
+            answer = Answer(sent, time.time(), _revision(body), status)
         except (OSError, EOFError, ValueError) as error:
-            answer = Answer(sent, time.monotonic(), error=f"{type(error).__name__}: {error}")
+            answer = Answer(sent, time.time(), error=f"{type(error).__name__}: {error}")
         self.ledger.answers.append(answer)
 
     async def _ask_once(self) -> tuple[int, bytes]:
@@ -162,12 +165,12 @@ class _Clients:
     async def again_and_again(self, client: Callable[[Held], Coroutine[Any, Any, None]]) -> None:
         """Have one client of a kind, and another one when its connection has ended."""
         while not self.stop.is_set():
-            one = Held(time.monotonic())
+            one = Held(time.time())
             try:
                 await client(one)
             except (OSError, EOFError, ValueError) as error:
                 one.error = f"{type(error).__name__}: {error}"
-            one.closed = time.monotonic()
+            one.closed = time.time()
             await asyncio.sleep(PACE)
 
     async def keep(self, one: Held) -> None:
@@ -193,7 +196,7 @@ class _Clients:
             while True:
                 async with asyncio.timeout(PATIENCE):
                     line = await reader.readline()
-                if not line:
+                if line in (b"", END):
                     return
                 if line.startswith(b"{"):
                     self._seen(self.ledger.streams, one, _revision(line))

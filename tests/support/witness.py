@@ -6,6 +6,7 @@ watches show, as `interlock follow` does with what its polls show.
 """
 
 import asyncio
+import http
 import json
 import threading
 from collections import defaultdict
@@ -73,7 +74,8 @@ class Witness:
 
     def lacks(self, records: list[tuple[str, Object]]) -> list[str]:
         """Which of these records the log does not have."""
-        return [f"{one.name} {one.event}" for one in self._follower.missing(records)]
+        missing = self._follower.missing(records)
+        return [f"{one.name} {one.event}: {one.reason}" for one in missing] + self._trouble
 
     def pointers(self, home: str) -> list[str]:
         """Every value that an agent's pointer ever had, in order."""
@@ -117,18 +119,28 @@ class Witness:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await connector.close(abort_ssl=True)
 
     async def _watch(self, session: aiohttp.ClientSession, kind: str) -> None:
+        """Watch from before the first agent on; a kind that is quite new is refused for a while."""
         path = _WATCHED[kind]
         url = f"https://{self._api.host}{path}{'&' if '?' in path else '?'}watch=true"
+        seen = False
         try:
-            async with session.get(url, headers=dict(self._api.headers)) as response:
-                async for line in response.content:
-                    await self._take(kind, json.loads(line))
+            while not seen:
+                async with session.get(url, headers=self._headers()) as response:
+                    if response.status != http.HTTPStatus.OK:
+                        await asyncio.sleep(0.1)
+                        continue
+                    async for line in response.content:
+                        seen = True
+                        await self._take(kind, json.loads(line))
         except (aiohttp.ClientError, ValueError, KeyError, OSError) as error:
             self._trouble.append(f"the watch on {kind} broke: {error!r}")
-            return
         self._trouble.append(f"the watch on {kind} ended")
+
+    def _headers(self) -> dict[str, str]:
+        return dict(self._api.headers) | {"Accept-Encoding": "identity"}
 
     async def _take(self, kind: str, event: Object) -> None:
         obj = event["object"]

@@ -76,16 +76,22 @@ def targets(
         if stand == "candidate" and load.ready < replicas:
             continue
         target = target_of(seen, key, cache, name, stand)
-        if target.address and any(signal.applies(target) for signal in signals):
+        # What serves is always measured: one that is never ready must not get out of sight.
+        sampled = target.address or stand != "candidate"
+        if sampled and any(signal.applies(target) for signal in signals):
             found.append(target)
     return tuple(found)
 
 
 def target_of(seen: Observed, key: Key, cache: Cache, revision: str, stand: Stand) -> Target:
-    """Return where and how a known revision is sampled; no address where nothing leads to it."""
+    """Return where and how a known revision is sampled; no address where nothing leads to it.
+
+    Nor does anything while no pod is ready: one that starts cold is not asked before it can answer,
+    since slow is not broken. That it never gets ready is for the signal `readiness` to say.
+    """
     service = names.PREVIEW_SERVICE if stand == "candidate" else names.POINTER_SERVICE
-    found = cache.get("Service", key.home, service)
-    leads = pointer.target(found) == revision
+    found, load = cache.get("Service", key.home, service), seen.workloads.get(revision)
+    leads = pointer.target(found) == revision and load is not None and load.ready > 0
     move = view.last_move(seen)
     before = move.origin if move and move.to == revision else ""
     return Target(

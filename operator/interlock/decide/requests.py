@@ -75,6 +75,8 @@ def _target(seen: Observed, request: Request) -> Revision | str:
 def _quarantine(seen: Observed, request: Request) -> TrafficStep:
     if view.quarantined(seen):
         return _refuse(request, "the agent is quarantined already")
+    if seen.pointer is None:
+        return _refuse(request, "nothing of the agent exists yet; spec.paused stops its promotion")
     serving = view.serving(seen)
     return MoveBack(
         type="Quarantine",

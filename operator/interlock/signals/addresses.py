@@ -35,6 +35,8 @@ def service_addresses(never: Iterable[str] = ()) -> Refuses:
     own = frozenset(str(ip_address(each)) for each in never)
 
     def refused(address: str) -> str:
+        if not address:
+            return "no Service leads to a ready pod of it"
         try:
             found = ip_address(address)
         except ValueError:

@@ -118,8 +118,14 @@ class Cluster:
 
     # The API server.
 
+    def need_namespace(self) -> None:
+        """Nothing can be written where the namespace is gone."""
+        if self.seen.namespace != "ours":
+            raise Refused("the namespace is gone")
+
     def create_record(self, record: Transition) -> None:
         """Create an AgentTransition; its name is the lock."""
+        self.need_namespace()
         if any(one.name == record.name for one in self.seen.transitions):
             raise Refused(f"{record.name} exists")
         self.see(transitions=(*self.seen.transitions, record))
@@ -153,6 +159,7 @@ class Cluster:
         self, known: Mapping[str, bool], entries: Mapping[str, bool], quarantined: bool
     ) -> None:
         """Write AgentAdmission, if it still is what was known."""
+        self.need_namespace()
         if dict(self.seen.admitted) != dict(known):
             raise Refused("the AgentAdmission changed meanwhile")
         self.see(admitted=dict(entries), quarantined=quarantined)
@@ -169,6 +176,7 @@ class Cluster:
 
     def apply_deployment(self, name: str, replicas: int) -> None:
         """Create a Deployment, or set its replicas."""
+        self.need_namespace()
         if name not in self.seen.workloads:
             fresh = Workload(name, replicas, 0, 0, replicas == 0, False, "")
             self.versions[name] = self.version(name) + 1

@@ -263,10 +263,12 @@ def make_revision(name: str, seen: Observed, at: Process) -> Writes:
             raise Refused("nobody wants it")
         known = Revision(name, wanted.digest, wanted.behaviour, wanted.spec, at.live.now)
         yield
+        at.live.need_namespace()
         at.live.see(revisions={**at.live.seen.revisions, name: known})
     less = at.world.fallback_of(known)
     if less and less.name not in at.cache.revisions:
         yield
+        at.live.need_namespace()
         at.live.see(revisions={**at.live.seen.revisions, less.name: less})
 
 
@@ -277,6 +279,7 @@ def write_verdict(step: steps.Judge, at: Process) -> Writes:
     if newest and newest.inputs == found.inputs:
         return
     yield
+    at.live.need_namespace()
     at.live.see(verdicts={**at.live.seen.verdicts, place: found})
 
 
@@ -304,6 +307,7 @@ def stage(step: steps.Stage, at: Process) -> Writes:
 
 def preview(step: steps.Preview, at: Process) -> Writes:
     yield
+    at.live.need_namespace()
     at.live.see(preview=step.revision)
 
 

@@ -29,7 +29,7 @@ class Town:
     """Agents that share one clock and one fleet breaker."""
 
     names: tuple[str, ...]
-    breakers: Breakers = Breakers()
+    breakers: Breakers = field(default_factory=Breakers)
     clock: Clock = field(default_factory=Clock)
     watch: FleetWatch = field(default_factory=FleetWatch)
     agents: dict[str, Member] = field(init=False)

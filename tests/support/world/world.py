@@ -106,8 +106,9 @@ class World(Cluster):
 
     def delete(self) -> None:
         """The team deletes the agent."""
-        assert self.seen.wanted
-        self.see(wanted=replace(self.seen.wanted, deleting=True))
+        wanted = self.seen.wanted
+        assert wanted
+        self.see(wanted=replace(wanted, deleting=True) if wanted.finalizer else None)
 
     def ask(self, kind: str, **fields: object) -> None:
         """An SRE asks."""
@@ -255,7 +256,9 @@ class World(Cluster):
 
     def verdict(self, revision: str, purpose: Purpose) -> Verdict:
         """What the gates say of a revision now."""
-        known = self.seen.revisions[revision]
+        known = self.seen.revisions.get(revision)
+        if known is None:
+            raise Refused(f"{revision} is gone")
         mark = known.spec.image[-1]
         said: Any = "Blocked" if mark in self.blocked else "Allowed"
         if purpose is Purpose.PROMOTION and mark in self.unapproved and said == "Allowed":

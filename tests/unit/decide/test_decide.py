@@ -224,15 +224,6 @@ def test_i5_a_blocked_content_is_never_staged() -> None:
     assert name not in world.seen.workloads
 
 
-def test_i14_an_autonomous_agent_is_never_run_beside_its_successor() -> None:
-    world = promoted("a")
-    before = dict(world.seen.workloads)
-    world.want(spec_of("b", mode="autonomous"))
-    world.settle()
-    assert dict(world.seen.workloads) == before
-    assert "autonomous" in summarize(world.seen, world.now).message
-
-
 def test_i9_ready_pods_promote_nothing_that_the_gates_refuse() -> None:
     world = promoted("a")
     before = world.pointer
@@ -305,7 +296,7 @@ def test_open_promotion_is_finished_or_abandoned_by_what_the_selector_says() -> 
     step = world.step()
     assert isinstance(step, steps.FinishTransition)
     assert not step.abandon
-    world.seen = replace(world.seen, pointer=torn.origin)
+    world.seen = replace(world.seen, transitions=(*before, torn), pointer=torn.origin)
     step = world.step()
     assert isinstance(step, steps.FinishTransition)
     assert step.abandon
