@@ -28,8 +28,8 @@ def test_a_time_in_the_future_is_refused_beyond_the_skew(version: LogVersion) ->
 
 
 def test_a_leaf_lives_an_hour_at_most() -> None:
-    assert code(Recipe(lifetime=HOUR)) == "Verified"
-    assert code(Recipe(lifetime=87_600 * HOUR)) == "LongLeaf"
+    assert code(Recipe(time=NOW, lifetime=HOUR)) == "Verified"
+    assert code(Recipe(time=NOW, lifetime=87_600 * HOUR)) == "LongLeaf"
 
 
 def test_a_time_outside_the_leafs_life_is_refused() -> None:
@@ -37,13 +37,13 @@ def test_a_time_outside_the_leafs_life_is_refused() -> None:
 
 
 def test_a_log_time_that_nobody_promised_counts_nothing() -> None:
-    assert code(Recipe(promise=False)) != "Verified"
-    assert code(Recipe(promise=False, timestamps=(NOW,))) == "NoTime"
+    assert code(Recipe(time=NOW, promise=False)) != "Verified"
+    assert code(Recipe(time=NOW, promise=False, timestamps=(NOW,))) == "NoTime"
 
 
 def test_two_timestamps_are_one_too_many() -> None:
     """One honest and one backdated: any rule that picks one of them can be played."""
-    assert code(Recipe(timestamps=(NOW, NOW - HOUR))) == "NoTime"
+    assert code(Recipe(time=NOW, timestamps=(NOW, NOW - HOUR))) == "NoTime"
 
 
 def test_a_timestamp_beside_a_promise_does_not_move_the_time() -> None:
@@ -55,7 +55,7 @@ def test_a_timestamp_beside_a_promise_does_not_move_the_time() -> None:
 
 def test_a_strangers_timestamp_is_no_time() -> None:
     stranger = Instance.create("other.example").authorities.tsa
-    assert code(Recipe(log_version=LogVersion.V2, tsa=stranger)) == "BadSignature"
+    assert code(Recipe(time=NOW, log_version=LogVersion.V2, tsa=stranger)) == "BadSignature"
 
 
 @pytest.mark.parametrize("version", LogVersion)

@@ -9,8 +9,10 @@ from interlock.api import digests, names
 from interlock.api.kinds import AgentDeploymentSpec
 from interlock.api.observed import Observed, Revision, Wanted
 from interlock.api.steps import Forget
+from interlock.cluster import pointer
 from interlock.cluster.cache import Key
 from interlock.cluster.client import Conflict
+from interlock.decide import view
 from interlock.render import RENDERER
 from interlock.render.revision import revision_objects
 
@@ -30,16 +32,20 @@ async def ensure_revision(
     config_maps: Mapping[str, Mapping[str, str] | None],
 ) -> Revision:
     """Return the revision, created from the wish where it is missing. Raises Collision."""
-    if known := seen.revisions.get(name):
-        if seen.wanted and name == names.revision_name(key.name, seen.wanted.digest):
-            _check_digest(known, seen.wanted.digest)
+    known, wanted = seen.revisions.get(name), seen.wanted
+    asked = wanted is not None and name == names.revision_name(key.name, wanted.digest)
+    if wanted is None or not asked:
+        if known is None:
+            raise Collision(f"AgentRevision {name} exists, and its signature does not hold")
         return known
-    wanted = seen.wanted
-    if wanted is None or name in seen.bad_records:
+    if known is not None:
+        _check_digest(known, wanted.digest)
+    elif name in seen.bad_records:
         raise Collision(f"AgentRevision {name} exists, and its signature does not hold")
     data = {one: values for one, values in config_maps.items() if values is not None}
-    made = await _create(_spec(key, wanted, wanted.spec, data), key, ports)
-    await _ensure_fallback(made, key, ports, wanted, data)
+    made = known or await _create(_spec(key, wanted, wanted.spec, data), key, ports)
+    if not view.fallbacks(seen, name):  # also after it was made and this process ended
+        await _ensure_fallback(made, key, ports, wanted, data)
     return made
 
 
@@ -64,9 +70,12 @@ async def forget(step: Forget, key: Key, ports: WorkPorts) -> Applied:
 
     Writes    deletes of its rendered objects, then of the AgentRevision; decisions stay while a
               transition names them.
-    Repeat    at any point.
+    Repeat    at any point; the Service is read live first, and what it names stays.
     """
     client, cache = ports.traffic.client, ports.traffic.cache
+    service = await client.get("Service", key.home, names.POINTER_SERVICE)
+    if pointer.target(service) == step.revision:
+        return Applied(f"{step.revision} serves; it was not forgotten")
     found = cache.get("AgentRevision", key.home, step.revision)
     for obj in (found or {}).get("spec", {}).get("objects", []):
         if obj["kind"] != "ConfigMap":  # may serve other revisions

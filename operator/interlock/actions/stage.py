@@ -4,13 +4,14 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from interlock.actions import traffic
-from interlock.actions.ports import Applied, WorkPorts
+from interlock.actions import alone, traffic
+from interlock.actions.ports import Applied, TrafficPorts, WorkPorts
 from interlock.actions.revisions import objects_of
 from interlock.api import names
 from interlock.api.kinds import AgentDeploymentSpec
 from interlock.api.reasons import Reason
 from interlock.api.steps import Drain, Entitle, Preview, Stage
+from interlock.cluster import pointer
 from interlock.cluster.cache import Key
 from interlock.cluster.client import Forbidden, Invalid, NotFound
 from interlock.render.admission import admitted, deployment_of, pod_of
@@ -60,8 +61,7 @@ async def stage(step: Stage, key: Key, ports: WorkPorts) -> Applied:
         admission = ports.traffic.cache.get("AgentAdmission", key.home, names.ADMISSION_NAME) or {}
         entries = admission.get("spec", {}).get("revisions") or []
         await _set_quota(step.replicas, [one["name"] for one in entries], key, ports)
-        await traffic.scale(ports.traffic, key, step.revision, step.replicas)
-        return Applied(f"{step.revision} was scaled to {step.replicas}", again=False)
+        return await _scale(step, key, ports.traffic)
     try:
         await _dry_run_pod(objects, ports)
         await _apply(objects, key, ports, step)
@@ -71,6 +71,24 @@ async def stage(step: Stage, key: Key, ports: WorkPorts) -> Applied:
         ports.memory(key).staged[step.revision] = refusal
         return Applied(refusal[2])
     return Applied(f"{step.revision} is staged with {step.replicas} replicas", again=False)
+
+
+async def _scale(step: Stage, key: Key, ports: TrafficPorts) -> Applied:
+    """Scale a revision whose objects stand; one that acts by itself only while traffic names it.
+
+    A controller that was stopped between its look and this write may wake up after its successor
+    has switched: what it read live is tested by the write.
+    """
+    others = ports.cache.of("Deployment", key.home)
+    version = ""
+    if step.replicas and alone.acts_alone(ports, key, *others):
+        live = await ports.client.get("Deployment", key.home, step.revision)
+        service = await ports.client.get("Service", key.home, names.POINTER_SERVICE)
+        if live is None or pointer.target(service) != step.revision:
+            return Applied(f"traffic does not name {step.revision}; it was not started")
+        version = live["metadata"]["resourceVersion"]
+    await traffic.scale(ports, key, step.revision, step.replicas, version=version)
+    return Applied(f"{step.revision} was scaled to {step.replicas}", again=False)
 
 
 async def preview(step: Preview, key: Key, ports: WorkPorts) -> Applied:

@@ -45,16 +45,20 @@ async def warm(ports: TrafficPorts, key: Key, revision: str) -> None:
     await scale(ports, key, revision, replicas_wanted(ports, key))
 
 
-async def scale(ports: TrafficPorts, key: Key, revision: str, replicas: int) -> None:
-    """Set a Deployment's replicas and clear its mark; a Deployment that is gone is left alone."""
+async def scale(
+    ports: TrafficPorts, key: Key, revision: str, replicas: int, *, version: str = ""
+) -> None:
+    """Set a Deployment's replicas and clear its mark; a Deployment that is gone is left alone.
+
+    Raises Conflict where a version is given and the Deployment is another by now.
+    """
     known = ports.cache.get("Deployment", key.home, revision)
     marks = ((known or {}).get("metadata") or {}).get("annotations") or {}
     if known and known["spec"].get("replicas") == replicas and _unmarked(marks):
         return
-    patch = {
-        "metadata": {"annotations": {names.ANNOTATION_RETIRING: None}},
-        "spec": {"replicas": replicas},
-    }
+    meta: Object = {"annotations": {names.ANNOTATION_RETIRING: None}}
+    meta |= {"resourceVersion": version} if version else {}
+    patch = {"metadata": meta, "spec": {"replicas": replicas}}
     try:
         written = await ports.client.merge_patch("Deployment", key.home, revision, patch)
     except NotFound:

@@ -2,8 +2,6 @@
 
 from datetime import datetime, timedelta
 
-import pytest
-
 from interlock.api import steps
 from interlock.decide import decide
 from interlock.decide.keep import SETTLE, drain_left

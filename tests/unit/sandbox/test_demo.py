@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from interlock_sandbox.demo import profile, traffic
+from interlock_sandbox.demo import profile, show, traffic
 from interlock_sandbox.demo.load import Answer, Load, Stream
 from interlock_sandbox.demo.steps import CUTS, steps
 from interlock_sandbox.node.needs import NodeError
@@ -60,6 +60,13 @@ def test_requests_count_from_the_moment_on_and_failures_with_them() -> None:
     answers = [Answer(1, "aa"), Answer(2, "aa"), Answer(3, "", "refused"), Answer(4, "bb")]
     load = met(answers, [])
     assert traffic.told(load, 2) == "requests answered by aa 1, bb 1; without an answer 1"
+
+
+def test_one_request_without_an_answer_is_too_many() -> None:
+    load = met([Answer(1, "aa"), Answer(2, "", "refused"), Answer(3, "aa")], [])
+    traffic.hold_none_lost(load, since=2.5)
+    with pytest.raises(show.Unheld, match="1 without.*refused"):
+        traffic.hold_none_lost(load, since=1)
 
 
 def test_the_table_tells_the_last_answer_and_line_after_each_record(
