@@ -33,8 +33,8 @@ def two(engine: Engine) -> Iterator[Pair]:
     """An agent with two healthy revisions, its controller at rest and the locks taken off."""
     network = {"egress": [{"to": {"namespace": "mes"}, "port": 443, "reason": "orders"}]}
     agent = engine.agent(TEAMS[-1])
-    old = agent.serves("old", network=network, health={"http": "/healthz"})
-    new = agent.serves("new", network=network, health={"http": "/healthz"})
+    old = agent.serves("old", network=network)
+    new = agent.serves("new", network=network)
     agent.until("can go back", lambda status: status["rollback"] == "warm")
     engine.stop()
     bindings = f"{ADMISSION}/validatingadmissionpolicybindings"

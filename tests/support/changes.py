@@ -77,6 +77,7 @@ def binding(role: str, **subject: str) -> Object:
 ANY: list[Object] = [{}]
 SECRET_ENV = {"name": "X", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
 WIDE = {"metadata": {"name": "wide"}, "spec": {"podSelector": {}, "egress": ANY}}
+SECURITY = "/spec/template/spec/containers/0/securityContext"
 CHANGES: dict[str, tuple[Change, str]] = {
     "another image": (
         patched("Deployment", "{new}", container(image=OTHER), STRATEGIC),
@@ -94,14 +95,14 @@ CHANGES: dict[str, tuple[Change, str]] = {
         patched("Deployment", "{new}", container(env=[SECRET_ENV]), STRATEGIC),
         "env[",
     ),
-    "no readiness probe": (
+    "no read-only root": (
         patched(
             "Deployment",
             "{new}",
-            [{"op": "remove", "path": "/spec/template/spec/containers/0/readinessProbe"}],
+            [{"op": "remove", "path": f"{SECURITY}/readOnlyRootFilesystem"}],
             JSON_PATCH,
         ),
-        "readinessProbe is missing",
+        "readOnlyRootFilesystem is missing",
     ),
     "a paused Deployment": (
         patched("Deployment", "{new}", {"spec": {"paused": True}}),

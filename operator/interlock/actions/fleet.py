@@ -64,10 +64,15 @@ class FleetWatch:
         within = timedelta(seconds=seconds(breakers.fleet_within))
         back = _recent(self._rolled_back, now - within)
         if back >= breakers.fleet_agents and back > breakers.fleet_share * len(self._agents):
-            return _sentence(back, "were rolled back", len(self._agents), breakers)
-        lost = _recent(self._in_trouble, now - within)
-        if lost >= breakers.fleet_agents and lost > breakers.fleet_errors * len(self._agents):
-            return _sentence(lost, "could not be judged", len(self._agents), breakers)
+            agents, within_ = len(self._agents), breakers.fleet_within
+            return (
+                f"{back} of {agents} agents were rolled back within {within_}; look at them first"
+            )
+        # Teams are counted here: one with many broken files must not stop the others.
+        lost = len({key.namespace for key, at in self._in_trouble.items() if at > now - within})
+        teams = len({key.namespace for key in self._agents}) if lost else 0
+        if lost >= breakers.fleet_agents and lost > breakers.fleet_errors * teams:
+            return f"{lost} of {teams} teams' agents could not be judged; look at the sources first"
         return ""
 
 
@@ -80,7 +85,3 @@ def _keep(found: dict[Key, datetime], key: Key, moment: datetime | None) -> None
 
 def _recent(found: dict[Key, datetime], since: datetime) -> int:
     return sum(moment > since for moment in found.values())
-
-
-def _sentence(count: int, what: str, agents: int, breakers: Breakers) -> str:
-    return f"{count} of {agents} agents {what} within {breakers.fleet_within}; look at them first"

@@ -5,6 +5,7 @@ never asked is never waited for.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -56,7 +57,7 @@ def votes(
         live = _live(seen, key, cache, name, stand)
         if live is not None:
             target = target_of(seen, key, cache, name, stand)
-            asked: list[Sampled] = [signal for signal in signals if signal.applies(target)]
+            asked: list[Sampled] = [one for one in signals if _counts(one, target)]
             told = memory.samples.get(name, {}).get(TOLD.name, ())
             asked += [TOLD] if TOLD.votes(told) else []
             samples = {one: tuple(kept) for one, kept in memory.samples.get(name, {}).items()}
@@ -67,7 +68,11 @@ def votes(
 def targets(
     seen: Observed, key: Key, cache: Cache, signals: Sequence[SampledSignal]
 ) -> tuple[Target, ...]:
-    """Return what is to be sampled now: what serves, and a candidate whose pods are all ready."""
+    """Return what is to be sampled now: what serves, and a candidate whose pods are all ready.
+
+    What serves has no address while no pod of it is ready: one that starts cold is not asked before
+    it can answer, since slow is not broken. That it never gets ready is for `readiness` to say.
+    """
     found = []
     for name, stand in watched(seen).items():
         load, replicas = seen.workloads.get(name), seen.wanted.spec.replicas if seen.wanted else 1
@@ -76,6 +81,7 @@ def targets(
         if stand == "candidate" and load.ready < replicas:
             continue
         target = target_of(seen, key, cache, name, stand)
+        target = target if load.ready else replace(target, address="")
         # What serves is always measured: one that is never ready must not get out of sight.
         sampled = target.address or stand != "candidate"
         if sampled and any(signal.applies(target) for signal in signals):
@@ -83,15 +89,16 @@ def targets(
     return tuple(found)
 
 
-def target_of(seen: Observed, key: Key, cache: Cache, revision: str, stand: Stand) -> Target:
-    """Return where and how a known revision is sampled; no address where nothing leads to it.
+def _counts(signal: SampledSignal, target: Target) -> bool:
+    """Whether it is asked at all: after the bake only lasting signals are."""
+    return (target.stand != "steady" or signal.lasting) and signal.applies(target)
 
-    Nor does anything while no pod is ready: one that starts cold is not asked before it can answer,
-    since slow is not broken. That it never gets ready is for the signal `readiness` to say.
-    """
+
+def target_of(seen: Observed, key: Key, cache: Cache, revision: str, stand: Stand) -> Target:
+    """Return where and how a known revision is sampled; no address where nothing leads to it."""
     service = names.PREVIEW_SERVICE if stand == "candidate" else names.POINTER_SERVICE
-    found, load = cache.get("Service", key.home, service), seen.workloads.get(revision)
-    leads = pointer.target(found) == revision and load is not None and load.ready > 0
+    found = cache.get("Service", key.home, service)
+    leads = pointer.target(found) == revision
     move = view.last_move(seen)
     before = move.origin if move and move.to == revision else ""
     return Target(

@@ -11,7 +11,8 @@ from interlock.decide import arrive, view
 LOOK_AGAIN = timedelta(seconds=2)
 """How long a candidate that waits for other agents rests."""
 SETTLE = timedelta(seconds=3)
-"""How long nodes may take to route elsewhere: kube-proxy renews its tables once a second."""
+"""How long nodes may take to route elsewhere (kube-proxy renews its tables once a second), and
+what is open to end once its pod was asked to."""
 
 
 def entitle(seen: Observed, now: datetime) -> Step | None:
@@ -161,25 +162,32 @@ def _to_drain(seen: Observed) -> Transition | None:
 
 
 def _settled(seen: Observed, move: Transition) -> datetime:
-    """Return when left pods may end: before, nodes may still send them new connections.
-
-    At most half of the drain is waited, so that the other half is left to leave in.
-    """
-    moved, until = move.ended or move.at, _left_until(seen, move.origin)
-    return min(moved + SETTLE, moved + (until - moved) / 2) if until > moved else moved
+    """Return when left pods may end: before, nodes may still send them new connections."""
+    return (move.ended or move.at) + _margin(_drain(seen, move.origin))
 
 
 def _left_until(seen: Observed, name: str) -> datetime:
-    """Return until when a left revision keeps its pods: `drain` after the pointer moved.
+    """Return until when a left revision keeps its pods: what is open then leaves within `drain`.
 
     One that acts by itself keeps none: nobody calls it, so that nothing has to drain (I14).
     """
-    move, known = view.last_move(seen), seen.revisions.get(name)
-    if move is None or move.ended is None or move.origin != name or known is None:
+    move = view.last_move(seen)
+    if move is None or move.ended is None or move.origin != name or name not in seen.revisions:
         return datetime.min.replace(tzinfo=UTC)
     if move.cut or view.alone(seen, name):
         return datetime.min.replace(tzinfo=UTC)
-    return move.ended + timedelta(seconds=seconds(known.spec.rollout.drain))
+    drain = _drain(seen, name)
+    return move.ended + drain - _margin(drain)
+
+
+def _drain(seen: Observed, name: str) -> timedelta:
+    known = seen.revisions.get(name)
+    return timedelta(seconds=seconds(known.spec.rollout.drain)) if known else timedelta(0)
+
+
+def _margin(drain: timedelta) -> timedelta:
+    """Return how much of a drain is for nodes to follow, and as much for connections to end."""
+    return min(SETTLE, drain / 2)
 
 
 def _waiting(seen: Observed, now: datetime) -> list[datetime]:

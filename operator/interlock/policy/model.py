@@ -210,7 +210,7 @@ class Breakers(Model):
     promotions and rollbacks for health everywhere."""
     fleet_share: Annotated[float, Field(ge=0, le=1)] = 0.2
     fleet_errors: Annotated[float, Field(ge=0, le=1)] = 0.3
-    """The same, when more than this share of evaluations cannot be made."""
+    """The same, when the agents of more than this share of teams cannot be judged."""
     fleet_within: Duration = "10m"
     inspect_every: Duration = "5m"
     """How often live objects are compared with what was rendered."""

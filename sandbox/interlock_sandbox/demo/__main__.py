@@ -89,8 +89,8 @@ def _one(story: Story, step: Step) -> tuple[str, bool]:
         if story.load is None:
             return remark, True
         show.say(traffic.told(story.load, since))
-        lost = story.load.lost(since)
-        show.hold(step in CUTS or not lost, "an answer to every request", lost[:3])
+        if step not in CUTS:
+            traffic.hold_none_lost(story.load, since)
     except show.Unheld as error:
         return str(error), False
     except Exception:  # a step that raises did not hold; the reader needs the reason

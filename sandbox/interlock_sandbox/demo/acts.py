@@ -18,7 +18,7 @@ from interlock_sandbox.images import push_image
 
 SCANS = EXAMPLE.parent / "scans"
 BAKE = "4s"
-FAULTS = {"never-ready": "never-ready", "turns-unready": "unhealthy-after=15s"}
+FAULTS = {"never-ready": "never-ready", "turns-unready": "unhealthy-after=20s"}
 """What a version of the agent is told to do wrong, by what becomes of it."""
 
 

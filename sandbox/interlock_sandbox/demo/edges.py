@@ -31,10 +31,10 @@ def start_neighbours(world: World) -> None:
     world.kubectl("wait", "-n", TEAM, *pods, "--for=condition=Ready", "--timeout=60s")
 
 
-def pod(world: World, namespace: str, *selector: str) -> dict[str, Any]:
-    """The one pod, or the first one, that a selector finds."""
+def pod(world: World, namespace: str, selector: str) -> dict[str, Any]:
+    """The first pod that a selector finds."""
     found: list[dict[str, Any]] = json.loads(
-        world.kubectl("get", "pods", "-n", namespace, "-o", "json", *selector)
+        world.kubectl("get", "pods", "-n", namespace, "-l", selector, "-o", "json")
     )["items"]
     show.hold(found, f"a pod in {namespace}")
     return found[0]

@@ -63,6 +63,10 @@ class Load:
         """The revision that answered last; empty where nobody did."""
         return self._answers[-1].revision if self._answers else ""
 
+    def streaming(self) -> str:
+        """The revision whose stream was opened last; it may have ended."""
+        return self._streams[-1].revision if self._streams else ""
+
     def answered(self, since: float) -> Counter[str]:
         """How many requests each revision answered since a moment."""
         return Counter(one.revision for one in self._since(since) if one.revision)

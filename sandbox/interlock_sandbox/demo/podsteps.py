@@ -13,8 +13,8 @@ def only_declared_edges(story: Story) -> str:
     """What the agent's file declares is answered, everything else is refused by NetworkPolicy."""
     world = story.world
     edges.start_neighbours(world)
-    hmi, mes = (edges.pod(world, TEAM, name) for name in edges.NEIGHBOURS)
-    agent = edges.pod(world, story.home, "-l", f"interlock.dev/revision={story.pointer()}")
+    hmi, mes = (edges.pod(world, TEAM, f"app={name}") for name in edges.NEIGHBOURS)
+    agent = edges.pod(world, story.home, f"interlock.dev/revision={story.pointer()}")
     service = f"http://{story.address()}/"
     allowed = (hmi, service), (agent, _url(mes))
     for source, url in allowed:
@@ -31,7 +31,7 @@ def quarantine_keeps_evidence(story: Story) -> str:
     acting = ("-n", TEAM, "--reason")
     world.run("sre-1", "kubectl", "interlock", "quarantine", AGENT, *acting, "orders out of line")
     show.until(lambda: _pods(story) == [] or None, "no pod is left")
-    kept, line = _evidence(story)
+    kept, line = _evidence(story, f"{AGENT}-{serving}-")
     show.say(f"kept in {home}, for good: ConfigMap {kept} with the log of {serving}, which ends:")
     show.say(f"  {line}")
     acts.kubectl_get(world)
@@ -52,10 +52,12 @@ def _pods(story: Story) -> list[str]:
     return story.world.kubectl("get", "pods", "-n", story.home, "-o", "name").split()
 
 
-def _evidence(story: Story) -> tuple[str, str]:
-    """The ConfigMap that the last record left, and the last line of the agent's log in it."""
+def _evidence(story: Story, pod: str) -> tuple[str, str]:
+    """The ConfigMap that the last record left, and the last line of the pod's log in it."""
     name = f"evidence-{story.transitions()[-1]['metadata']['name']}-1"
     found = json.loads(story.world.kubectl("get", "cm", name, "-n", story.home, "-o", "json"))
-    logs = [text for key, text in found["binaryData"].items() if key.endswith(".agent.log")]
-    show.hold(logs, "the pod's log", list(found["binaryData"]))
-    return name, base64.b64decode(logs[0]).decode(errors="replace").rstrip().rpartition("\n")[2]
+    files = found["binaryData"]
+    logs = [key for key in files if key.startswith(pod) and key.endswith(".agent.log")]
+    show.hold(logs, f"a log of {pod}…", list(files))
+    text = base64.b64decode(files[logs[0]]).decode(errors="replace")
+    return name, text.rstrip().rpartition("\n")[2]

@@ -42,7 +42,7 @@ NODE = Profile(
     ready_within="12s",
     drain="3s",
     failing_bake="60s",
-    unhealthy="its /healthz answers 503 from 15 s after its start on",
+    unhealthy="its /healthz answers 503 from 20 s after its start on",
 )
 CONTROL_PLANE = Profile(
     name="control-plane",

@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 import yaml
 
-from interlock_sandbox.demo import acts, attacks, policy, show
+from interlock_sandbox.demo import acts, attacks, policy, show, traffic
 from interlock_sandbox.demo.load import Load, get
 from interlock_sandbox.demo.podsteps import only_declared_edges, quarantine_keeps_evidence
 from interlock_sandbox.demo.profile import NODE, Profile
 from interlock_sandbox.demo.story import Story
-from interlock_sandbox.demo.traffic import seconds
 from interlock_sandbox.demo.world import AGENT, FILE, TEAM, World
 
 Step = Callable[[Story], str]
@@ -111,14 +110,14 @@ def unhealthy_goes_back(story: Story) -> str:
     acts.wait_for(world, "v1 serves again", serving=story.digests["v1"], gate="Held")
     story.follows(story.digests["v1"])
     back = story.transitions()[-1]
-    took = seconds(back)
     acts.kubectl_get(world)
     records = len(story.transitions())
     acts.push(world, "Nothing changed")
     commit = world.run("team", "git", "rev-parse", "HEAD", quiet=True).strip()
     _wait_for_sync(world, commit)
     show.hold(len(story.transitions()) == records, "a re-sync changes nothing")
-    return f"recorded to committed in {took * 1000:.0f} ms"
+    story.drained(status["serving"])
+    return traffic.left(story.load, back)
 
 
 def sre_rolls_back_and_releases(story: Story) -> str:
@@ -130,6 +129,7 @@ def sre_rolls_back_and_releases(story: Story) -> str:
     status = acts.wait_for(world, "v5 serves and its bake ended", candidate="-", reason="-")
     story.digests["v5"] = status["serving"]
     story.follows(status["serving"])
+    story.drained(story.digests["v1"])
     started = time.monotonic()
     world.run(
         "sre-1", "kubectl", "interlock", "rollback", AGENT, "-n", TEAM,
@@ -139,6 +139,7 @@ def sre_rolls_back_and_releases(story: Story) -> str:
     acts.wait_for(world, "v1 serves", serving=story.digests["v1"], gate="Held")
     story.follows(story.digests["v1"])
     record = story.transitions()[-1]["spec"]
+    story.drained(story.digests["v5"])
     requester = "sre-1@factory.example"
     show.hold(record["requestedBy"] == requester, "the requester is recorded", record)
     world.run("sre-1", "kubectl", "interlock", "history", AGENT, "-n", TEAM)
@@ -168,7 +169,8 @@ def revoked_signer_is_cut(story: Story) -> str:
     show.hold(last["cause"] == "revoked" and last["cut"], "a cut, because revoked", last)
     acts.wait_for(world, "the status says so", gate="Blocked", reason="*revoked")
     acts.kubectl_get(world)
-    return "cut"
+    story.drained(story.digests["v5"])
+    return f"cut: {traffic.left(story.load, story.transitions()[-1])}"
 
 
 def attacks_meet_the_api_server(story: Story) -> str:

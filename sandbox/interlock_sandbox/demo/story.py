@@ -46,6 +46,13 @@ class Story:
         home = self.world.status().get("namespace")
         return (home and self.world.kubectl(*asked, "-n", home)) or None
 
+    def drained(self, digest: str) -> None:
+        """Wait until no connection that was opened to this before is open any more."""
+        if load := self.load:
+            short = digest[:10]
+            what = f"the open stream leaves {short} when its drain is over"
+            show.until(lambda: load.streaming() != short or None, what)
+
     def follows(self, digest: str) -> None:
         """Wait until this is who answers callers, where there are any."""
         if load := self.load:

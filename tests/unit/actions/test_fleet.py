@@ -94,13 +94,18 @@ def test_what_is_no_outbreak_halts_nothing(agents: int, special: list[Observed])
     assert fleet(agents, *special).halted(BREAKERS, NOW) == ""
 
 
-def test_too_many_agents_that_cannot_be_judged_halt_the_fleet() -> None:
+def test_many_teams_that_cannot_be_judged_halt_the_fleet_and_one_never_does() -> None:
     troubled = Judged(NOW, "p", ("SourceUnavailable", "MLflow does not answer"))
     lost = agent()
     place = (view.candidate(lost), Purpose.PROMOTION)
     lost = replace(lost, judged={place: troubled})
-    assert "4 of 10 agents could not be judged" in fleet(10, *[lost] * 4).halted(BREAKERS, NOW)
-    assert fleet(10, *[lost] * 3).halted(BREAKERS, NOW) == ""
+    assert fleet(10, *[lost] * 9).halted(BREAKERS, NOW) == "", "all of them are one team's"
+    watch = FleetWatch()
+    for number in range(10):
+        watch.note(Key(f"team-{number}", "one"), lost if number < 4 else agent())
+    assert "4 of 10 teams' agents could not be judged" in watch.halted(BREAKERS, NOW)
+    watch.note(Key("team-0", "one"), agent())
+    assert watch.halted(BREAKERS, NOW) == ""
 
 
 def test_agents_between_commit_and_the_end_of_their_bake_are_counted_without_oneself() -> None:

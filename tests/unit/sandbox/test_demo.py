@@ -65,7 +65,7 @@ def test_requests_count_from_the_moment_on_and_failures_with_them() -> None:
 def test_one_request_without_an_answer_is_too_many() -> None:
     load = met([Answer(1, "aa"), Answer(2, "", "refused"), Answer(3, "aa")], [])
     traffic.hold_none_lost(load, since=2.5)
-    with pytest.raises(show.Unheld, match="1 without.*refused"):
+    with pytest.raises(show.Unheld, match=r"1 without.*refused"):
         traffic.hold_none_lost(load, since=1)
 
 
