@@ -17,7 +17,7 @@ tools: venv ## compile Kubernetes, etcd, kwok and the registry (cached)
 all-tools: tools ## also the node's programs, and the peers of tests and benchmarks (cached)
 	@scripts/timed "all compiled tools" $(BIN)/interlock-sandbox tools --all
 
-demo: tools ## the whole story on this machine (KEEP=1 leaves it running)
+demo: tools ## the whole story, on real containers where it can (KEEP=1 leaves it running)
 	@scripts/timed "demo" $(BIN)/python -m interlock_sandbox.demo $(if $(KEEP),--keep)
 
 test: test-fast tools ## all levels that need no more than the control plane
