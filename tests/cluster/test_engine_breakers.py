@@ -38,12 +38,12 @@ def test_forward_only_content_freezes_and_waits_for_a_person(pair: Pair) -> None
 
 def test_two_automatic_rollbacks_freeze_the_agent(pair: Pair) -> None:
     agent = pair.agent
-    for mark in ("c", "d"):
+    for wanted, mark in enumerate(("c", "d"), start=1):
         agent.want(mark, "turns-unready", rollout=LONG)
         agent.until("went back", lambda s: s["gate"] == "Held" and s["serving"] == pair.new)
         until(
             lambda: agent.types().count("Rollback Committed"),
-            lambda count, wanted="cd".index(mark) + 1: count == wanted,
+            lambda count, wanted=wanted: count == wanted,
             "an automatic rollback",
         )
     status = agent.until("is frozen", lambda s: "frozen" in s)

@@ -1,7 +1,5 @@
 """Agents that depend on one another: order, all or none, and going back together."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from support.engine import Agent, Engine, until
@@ -10,14 +8,14 @@ ROLLOUT = {"bake": "1s", "drain": "1s", "group": "cell"}
 
 
 @pytest.fixture
-def cell(fresh: Agent, engine: Engine) -> Iterator[tuple[Agent, Agent]]:
+def cell(fresh: Agent, engine: Engine) -> tuple[Agent, Agent]:
     """Two agents of a group, `top` depends on `base`; both serve."""
     base, top = fresh, engine.agent(fresh.team, "top")
     base.want("a", rollout=ROLLOUT)
     top.want("a", rollout=ROLLOUT, dependsOn=["one"])
     base.healthy()
     top.healthy()
-    yield base, top
+    return base, top
 
 
 def test_an_agent_waits_for_what_it_depends_on(fresh: Agent, engine: Engine) -> None:

@@ -131,7 +131,7 @@ def test_rules_follow_the_cluster_and_go_with_the_program(
         assert "10.77.0.5 : jump ingress-0" in program.rules()
         assert "10.77.0.6 : jump" not in program.rules()
         assert admin.delete(f"{POLICIES}/closed").ok
-        program.until("jump", there=False)
+        program.until("10.77.0.5 : jump", there=False)
         assert admin.delete(f"{PODS}/first", gracePeriodSeconds="0").ok
         program.until("10.77.0.5", there=False)
         program.process.send_signal(signal.SIGTERM)

@@ -15,6 +15,11 @@ from interlock_sandbox.node import needs
 from interlock_sandbox.node.needs import NodeError
 from interlock_sandbox.node.netns import own_network
 from interlock_sandbox.sandbox import Sandbox
+from support.container import Live, acting
+from support.controller import TEAMS
+from support.engine import Engine
+
+_TEAMS = iter(TEAMS)
 
 try:
     needs.check(Path(tempfile.gettempdir()))
@@ -32,3 +37,16 @@ def node() -> Iterator[Sandbox]:
         pytest.skip(_WHY_NOT)
     with Sandbox(("node", "registry")) as up:
         yield up
+
+
+@pytest.fixture(scope="session")
+def engine(node: Sandbox) -> Iterator[Engine]:
+    """A controller that acts on the node, and a verifier's double."""
+    with acting(node) as running:
+        yield running
+
+
+@pytest.fixture
+def live(engine: Engine) -> Live:
+    """An agent that nobody has asked for anything yet, in a namespace of this test alone."""
+    return Live.of(engine, next(_TEAMS))

@@ -58,7 +58,8 @@ def targets(sandbox: Sandbox) -> dict[str, bytes]:
         yaml.safe_load(quick[f"{name}.yaml"]) for name in ("namespaces", "tiers", "gates")
     )
     grants = {"images": [f"{sandbox.outputs['registry']}/agents/*"]}
-    spaces["namespaces"] |= dict.fromkeys(TEAMS, {"environment": "test", "grants": grants})
+    space = {"environment": "test", "grants": grants}
+    spaces["namespaces"] |= dict.fromkeys(TEAMS, space)
     tiers["tiers"]["low"] |= {"readyWithin": "2m"}
     gates["signals"] |= {"initialDelay": "2s", "failures": 5, "restarts": 2, "silenceHolds": "10s"}
     return quick_targets(namespaces=spaces, tiers=tiers, gates=gates)

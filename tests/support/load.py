@@ -28,7 +28,7 @@ END = b"0\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One request on a connection of its own; times are those of this machine, as records have them."""
+    """One request on a connection of its own; times are this machine's, as in records."""
 
     sent: float
     ended: float

@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -126,6 +126,10 @@ def _handler(queue: Queue) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
         timeout = 30
         disable_nagle_algorithm = True  # else each answer waits for the one before to be seen
+
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # an agent that is killed says no goodbye
+                super().handle()
 
         def do_POST(self) -> None:
             size = int(self.headers.get("Content-Length", "0"))
