@@ -11,9 +11,11 @@ from datetime import UTC, datetime
 import pytest
 
 from interlock.actions.commit import commit
+from interlock.actions.finish import finish
+from interlock.actions.parse import Parser
 from interlock.actions.ports import TrafficPorts
 from interlock.api import names
-from interlock.api.steps import Commit
+from interlock.api.steps import Commit, FinishTransition
 from interlock.audit.records import load_keys
 from interlock.cluster.cache import Cache, Key
 from interlock.cluster.client import Client, Conflict
@@ -103,6 +105,31 @@ async def test_a_promotion_to_what_is_being_retired_is_undone(
 
     applied = await commit(_back_and_forth(pair), Key(agent.team, agent.name), ports)
     assert "undone" in applied.message
+    assert agent.types()[-1] == "Promotion Abandoned"
+    assert agent.pointer() == agent.revision(pair.new)
+
+
+async def test_a_promotion_whose_undoing_was_interrupted_is_undone_and_not_finished(
+    pair: Pair, ports: TrafficPorts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent, key = pair.agent, Key(pair.agent.team, pair.agent.name)
+    mark = {"metadata": {"annotations": {names.ANNOTATION_RETIRING: "true"}}}
+    assert agent.api.patch(agent.place("Deployment", agent.revision(pair.old)), mark).ok
+
+    async def killed(*_: object) -> bool:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("interlock.actions.commit._still_there", killed)
+        with pytest.raises(RuntimeError):
+            await commit(_back_and_forth(pair), key, ports)
+    assert agent.pointer() == agent.revision(pair.old)
+    assert agent.types()[-1] == "Promotion open"
+
+    record = agent.transitions()[-1]
+    opened = Parser(ports.keyring).transition(record | {"kind": "AgentTransition"})
+    assert opened is not None
+    await finish(FinishTransition(opened, abandon=False), key, ports)
     assert agent.types()[-1] == "Promotion Abandoned"
     assert agent.pointer() == agent.revision(pair.new)
 

@@ -32,7 +32,9 @@ def engine(cluster: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     install(cluster.kubeconfig)
     prepared = Engine.prepare(cluster, tmp_path_factory.mktemp("crash"))
     grant = policies.documents()["namespaces"]["namespaces"]["lab"]
-    prepared.verifier.targets = quick_targets(namespaces={"namespaces": dict.fromkeys(CASES, grant)})
+    prepared.verifier.targets = quick_targets(
+        namespaces={"namespaces": dict.fromkeys(CASES, grant)}
+    )
     with prepared.verifier.serving():
         yield prepared
         prepared.close()
@@ -44,5 +46,11 @@ def harness(engine: Engine) -> Iterator[Harness]:
     harness = Harness(engine)
     yield harness
     harness.close()
-    counts = harness.counts
-    print(f"\ncrash cases: {sum(counts.values())} {counts}")
+
+
+@pytest.fixture(autouse=True)
+def nobody_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A controller that a failed test left running would act on the next one's agents."""
+    yield
+    if "engine" in request.fixturenames:
+        request.getfixturevalue("engine").close()

@@ -12,6 +12,7 @@ import json
 import ssl
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -27,8 +28,8 @@ LATE = 0.3
 """Seconds by which events come late."""
 CUT_AFTER = 3
 """Events after which a watch is cut."""
-LOST = 2
-"""Events that a watch loses before it says 410."""
+SOCKETS_CLOSE = 0.05
+"""Seconds in which an event loop closes what was told to close."""
 MAX_LINE = 4 * 1024 * 1024
 _HOP = {"host", "content-length", "transfer-encoding", "connection", "content-encoding"}
 
@@ -66,8 +67,9 @@ class ApiProxy:
     async def _start(self) -> web.AppRunner:
         authority = self._config["clusters"][0]["cluster"]["certificate-authority-data"]
         context = ssl.create_default_context(cadata=base64.b64decode(authority).decode())
+        self._connector = aiohttp.TCPConnector(ssl=context, limit=0)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=context, limit=0),
+            connector=self._connector,
             timeout=aiohttp.ClientTimeout(total=None),
             read_bufsize=MAX_LINE,
             auto_decompress=False,
@@ -90,8 +92,10 @@ class ApiProxy:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-        await self._session.close()
         await self._runner.cleanup()
+        await self._connector.close(abort_ssl=True)
+        await self._session.close()
+        await asyncio.sleep(SOCKETS_CLOSE)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         data = await request.read()
@@ -126,8 +130,10 @@ class ApiProxy:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         lines = answer.content.__aiter__()
-        async for line in self._faulty(lines):
-            await response.write(line)
+        with suppress(ConnectionResetError):  # whoever watched is gone
+            async for line in self._faulty(lines):
+                await response.write(line)
+        answer.close()
         return response
 
     def _faulty(self, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -220,16 +226,16 @@ async def _reordered(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def _lost(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Lose events for good, as a watcher does that was away until etcd was compacted."""
+    """Lose what happens for a while, as a watcher does that was away until etcd was compacted."""
     count = 0
     async for line in lines:
         count += 1
-        if count <= CUT_AFTER:
-            yield line
-        if count == CUT_AFTER + LOST:
+        if count > CUT_AFTER:
+            await asyncio.sleep(LATE)
             gone = {"type": "ERROR", "object": _status(410, "Expired")}
             yield json.dumps(gone).encode() + b"\n"
             return
+        yield line
 
 
 def _object(line: bytes) -> tuple[str, str]:

@@ -98,7 +98,8 @@ class Forge:
 
     def close(self) -> None:
         """End the process; no controller runs any more."""
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.close()
         self._process.wait(2 * WAIT)
         self._reader.join(WAIT)

@@ -3,6 +3,7 @@
 Names carry digests that differ from agent to agent; here a revision goes by the mark of its image.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from support.kube import OURS
 
 Object = dict[str, Any]
 COLUMNS = ("serving", "candidate", "gate", "reason", "rollback")
+DIGEST = re.compile(r"\b[0-9a-f]{10}\b")
 CLUSTERS_OWN = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
 """What Kubernetes puts into each namespace."""
 FIRST = {
@@ -90,8 +92,8 @@ class _Marks:
         }
 
     def of(self, name: str) -> str:
-        """The mark of a revision, or the name itself where it is none."""
-        return self.by_name.get(name, name)
+        """The mark of a revision; one that was forgotten has none."""
+        return name if name in ("", names.NO_REVISION) else self.by_name.get(name, "gone")
 
     def of_digest(self, short: str) -> str:
         """The mark of the revision with this short digest."""
@@ -101,12 +103,10 @@ class _Marks:
 
 def _stand(deployment: Mapping[str, Any]) -> Object:
     marks = deployment["metadata"].get("annotations") or {}
-    template = deployment["spec"]["template"]["metadata"].get("annotations") or {}
     return {
         "replicas": deployment["spec"].get("replicas"),
         "ready": (deployment.get("status") or {}).get("readyReplicas", 0),
         "retiring": names.ANNOTATION_RETIRING in marks,
-        "drained": names.ANNOTATION_DRAINED in template,
     }
 
 
@@ -131,7 +131,7 @@ def _transitions(agent: Agent, known: _Marks) -> Iterator[Object]:
 def _status(agent: Agent, known: _Marks) -> Object:
     status = agent.status()
     shown = {name: status.get(name, "") for name in COLUMNS}
-    shown["reason"] = shown["reason"].partition(":")[0]
+    shown["reason"] = DIGEST.sub("*", shown["reason"].partition(":")[0])
     shown |= {one: known.of_digest(shown[one]) for one in ("serving", "candidate")}
     rows = status.get("conditions") or []
     return shown | {row["type"]: f"{row['status']} {row['reason']}" for row in rows}

@@ -280,6 +280,17 @@ class Agent:
             == self.revision(digest)
         )
 
+    def turn_unready(self, digest: str) -> None:
+        """Write what a kubelet writes when the probes of all of a revision's pods fail."""
+        for name in self.pods(digest):
+            place = self.place("Pod", name)
+            status = self.api.get(place).body.get("status") or {}
+            for row in status.get("conditions") or []:
+                row["status"] = "False" if row["type"].endswith("Ready") else row["status"]
+            for one in status.get("containerStatuses") or []:
+                one["ready"] = False
+            self.api.patch(f"{place}/status", {"status": status})
+
     def admitted(self) -> dict[str, bool]:
         """The entries of AgentAdmission: revision to `eligible`."""
         found = self.api.get(self.place("AgentAdmission", names.ADMISSION_NAME)).body

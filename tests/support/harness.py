@@ -6,13 +6,14 @@ own; nothing but the API server is shared.
 """
 
 import os
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 from interlock.api import names
 from interlock.audit.records import load_keys
@@ -24,10 +25,17 @@ from support.engine import Agent, Engine, until
 from support.witness import RECORDS, Witness
 
 Object = dict[str, Any]
+T = TypeVar("T")
 SETTLES = 60.0
 """Seconds in which a case is done by any measure, on a machine that does other things too."""
-STILL = 10
-"""Looks that must show the same before an agent rests."""
+NEVER = Kill()
+SPARE = 2
+"""Writes that one run may take more than another."""
+STILL = 1.0
+"""Seconds without any change after which an agent rests."""
+NOW_AND_THEN = 0.5
+KILLS = 4
+"""Deaths that the reduced set tries of a scenario."""
 SIDE_BY_SIDE = 2 * (os.cpu_count() or 2)
 FAULTS: tuple[Fault, ...] = ("cut", "delayed", "duplicated", "reordered", "lost")
 
@@ -52,6 +60,8 @@ class Scenario:
     name: str
     begin: Callable[[Agent], object]
     done: Callable[[Agent], bool]
+    fault: Fault
+    """What the reduced set does to its watches; in full it is everything."""
     history: tuple[Wish, ...] = (Wish("old"), Wish("new"))
     """What served healthy before, one after the other."""
     marks: tuple[str, ...] = ("old", "new")
@@ -61,6 +71,8 @@ class Scenario:
     ready: Callable[[Agent], bool] = lambda _: True
     middle: Callable[[Agent], object] | None = None
     """What happens while the operator is dead."""
+    until_middle: Callable[[Agent], bool] | None = None
+    """How one sees that all was over before the operator died."""
     methods: tuple[str, ...] = ()
     """Which writes are counted; all where none is named."""
     kept: tuple[str, ...] = ()
@@ -74,12 +86,27 @@ class Case:
     """One agent, and what befell its controller."""
 
     agent: Agent
-    kill: Kill = Kill()
+    kill: Kill = NEVER
     fault: Fault | None = None
 
     def __str__(self) -> str:
-        befell = f"killed {self.kill.when} write {self.kill.write}" if self.kill.write else "no kill"
+        befell = (
+            f"killed {self.kill.when} write {self.kill.write}" if self.kill.write else "no kill"
+        )
         return f"{self.agent.team}: {self.fault or befell}"
+
+
+@dataclass
+class Played:
+    """What became of a scenario."""
+
+    reference: Future[tuple[Object, int]]
+    cases: list[Future[int]] = field(default_factory=list)
+
+    def count(self) -> int:
+        """How many cases there were; raises what the first of them that failed said."""
+        self.reference.result()
+        return sum(case.result() for case in self.cases)
 
 
 class Harness:
@@ -87,7 +114,6 @@ class Harness:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.counts: dict[str, int] = {}
         self._teams = iter(CASES)
         self._fresh: dict[str, list[Agent]] = {}
         records = configuration(engine.home).records
@@ -97,8 +123,6 @@ class Harness:
         self._forge = Forge(engine)
         for _ in range(SIDE_BY_SIDE):
             self._slots.put(self._forge.crasher())
-        self.turn = threading.Lock()
-        """For what only one case at a time may change."""
 
     def close(self) -> None:
         """End everything."""
@@ -128,28 +152,31 @@ class Harness:
             self._fresh.setdefault(scenario.name, []).append(agent)
         self.engine.kill("preparing")
 
-    def play(self, scenario: Scenario, step: int, faults: tuple[Fault, ...]) -> int:
-        """Play it undisturbed, then with a death at every `step`-th side of a write, then faults."""
-        self._stock(scenario, 1)
-        expected, writes = self._reference(scenario)
-        kills = [*_plan(writes)][step // 2 :: step]
-        plan = [Kill(write, when, scenario.methods) for write, when in kills]
-        self._stock(scenario, len(plan) + len(faults))
-        agents = self._fresh[scenario.name]
-        cases = [Case(agents.pop(), kill) for kill in plan]
-        cases += [Case(agents.pop(), fault=fault) for fault in faults]
-        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            done = [pool.submit(self._case, scenario, case, expected) for case in cases]
-        counted = sum(one.result() for one in done)
-        problems = self.witness.log_problems()
-        assert not problems, problems
-        self.counts[scenario.name] = counted
-        print(f"\n{scenario.name}: {counted} cases ({writes} writes)")
-        return counted
+    def play(self, scenarios: Sequence[Scenario], *, full: bool) -> dict[str, Played]:
+        """Play each undisturbed, then with a death at sides of writes, then with bad watches.
 
-    def _stock(self, scenario: Scenario, number: int) -> None:
-        missing = number - len(self._fresh.get(scenario.name, ()))
-        self.prepare([(scenario, max(missing, 0))])
+        In full that is every side and every fault, else a few. All cases run beside one another.
+        """
+        some = 0 if full else KILLS + 1
+        self.prepare([(scenario, 1 + some) for scenario in scenarios])
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            references = {one.name: pool.submit(self._reference, one) for one in scenarios}
+            wait(references.values())
+            good = [one for one in scenarios if not references[one.name].exception()]
+            plans = {one.name: _plan(references[one.name].result()[1], full) for one in good}
+            if full:
+                self.prepare([(one, len(plans[one.name]) + len(FAULTS)) for one in good])
+            played = {one.name: Played(references[one.name]) for one in scenarios}
+            for one in good:
+                faults = FAULTS if full else (one.fault,)
+                expected, agents = references[one.name].result()[0], self._fresh[one.name]
+                kills = [Kill(write, when, one.methods) for write, when in plans[one.name]]
+                cases = [Case(agents.pop(), kill) for kill in kills]
+                cases += [Case(agents.pop(), fault=fault) for fault in faults]
+                played[one.name].cases += [
+                    pool.submit(self._case, one, case, expected) for case in cases
+                ]
+        return played
 
     def _reference(self, scenario: Scenario) -> tuple[Object, int]:
         """How the agent stands when nothing goes wrong, and how many writes that took."""
@@ -159,15 +186,13 @@ class Harness:
             if scenario.middle:
                 scenario.middle(agent)
             crasher.start(agent, Kill(methods=scenario.methods))
-            until(lambda: scenario.done(agent), bool, f"{scenario.name} ends", SETTLES)
-            found, same = _ending(scenario, agent), 0
-            while same < STILL:
-                crasher.died(0.1)
-                now = _ending(scenario, agent)
-                found, same = now, same + 1 if now == found else 0
+            self._until(agent, lambda: scenario.done(agent), bool, f"{scenario.name} ends")
+            known = 0
+            while (seen := self.witness.news(agent.home, known, STILL)) > known:
+                known = seen
             writes = len(crasher.count(agent).read_bytes())
             self._check(scenario, Case(agent), crasher)
-        return found, writes
+            return _ending(scenario, agent), writes
 
     def _case(self, scenario: Scenario, case: Case, expected: Object) -> int:
         """Play one case; return 1, or 0 where it was over before its write came."""
@@ -177,7 +202,7 @@ class Harness:
                 return self._faulty(scenario, case, expected, crasher)
             scenario.begin(agent)
             crasher.start(agent, case.kill)
-            killed = _killed(crasher, case, scenario)
+            killed = self._killed(crasher, case, scenario)
             crasher.kill()
             if scenario.middle:
                 scenario.middle(agent)
@@ -200,9 +225,31 @@ class Harness:
         return 1
 
     def _converges(self, scenario: Scenario, case: Case, expected: Object) -> None:
-        what = f"{scenario.name}, {case} converges to {expected}"
-        until(lambda: scenario.done(case.agent), bool, what, SETTLES)
-        until(lambda: _ending(scenario, case.agent), expected.__eq__, what, SETTLES)
+        agent, what = case.agent, f"{scenario.name}, {case} converges to {expected}"
+        self._until(agent, lambda: scenario.done(agent), bool, what)
+        self._until(agent, lambda: _ending(scenario, agent), expected.__eq__, what)
+
+    def _until(
+        self, agent: Agent, look: Callable[[], T], fits: Callable[[T], object], what: str
+    ) -> None:
+        """Look again when something of the agent changed; what no watch shows, now and then."""
+        deadline, known = time.monotonic() + SETTLES, 0
+        while not fits(seen := look()):
+            assert time.monotonic() < deadline, f"not within {SETTLES:.0f} s: {what}; last: {seen}"
+            known = self.witness.news(agent.home, known, NOW_AND_THEN)
+
+    def _killed(self, crasher: Crasher, case: Case, scenario: Scenario) -> bool:
+        """Whether the controller died at its write, and not the scenario first."""
+        deadline, known = time.monotonic() + SETTLES, 0
+        while time.monotonic() < deadline:
+            if crasher.died(0.05):
+                return True
+            if (seen := self.witness.news(case.agent.home, known, 0.2)) == known:
+                continue
+            known = seen
+            if (scenario.until_middle or scenario.done)(case.agent):
+                return crasher.died(1.0)
+        raise AssertionError(f"{scenario.name}, {case}: neither killed nor done")
 
     def _check(self, scenario: Scenario, case: Case, crasher: Crasher) -> None:
         """One owner, no orphan, no unexplained move, nothing held ever served, all in the log."""
@@ -210,11 +257,7 @@ class Harness:
         where = f"{scenario.name}, {case}"
         assert not homeless(agent), where
         assert not orphans(agent), f"{where}: {orphans(agent)}"
-        holder = agent.api.get(
-            "/apis/coordination.k8s.io/v1/namespaces/"
-            f"{names.SYSTEM_NAMESPACE}/leases/interlock-{agent.team}"
-        ).body["spec"]["holderIdentity"]
-        assert holder.endswith(f"-{crasher.pid}"), f"{where}: {holder}, not {crasher.pid}"
+        until(lambda: _holder(agent), str(crasher.pid).__eq__, f"{where}: it has the Lease")
         records = [(kind, one) for kind in RECORDS for one in agent.objects(kind)]
         until(lambda: witness.lacks(records), lambda found: not found, f"{where}: all is logged")
         pointer = agent.pointer()
@@ -238,28 +281,25 @@ class Harness:
             self._slots.put(crasher)
 
 
-def _plan(writes: int) -> Iterator[tuple[int, str]]:
-    """Before and after every write; two more, as a run may take one more than another."""
-    for write in range(1, writes + 3):
-        yield write, "before"
-        yield write, "after"
-
-
-def _killed(crasher: Crasher, case: Case, scenario: Scenario) -> bool:
-    """Whether the controller died at its write, and not the scenario first."""
-    waited = 0.0
-    while waited < SETTLES:
-        if crasher.died(0.2):
-            return True
-        waited += 0.2
-        if scenario.done(case.agent):
-            return crasher.died(1.0)
-    raise AssertionError(f"{scenario.name}, {case}: neither killed nor done in {SETTLES:.0f} s")
+def _plan(writes: int, full: bool) -> list[tuple[int, str]]:
+    """Before and after every write and `SPARE` more; reduced, some of them from first to last."""
+    last = writes + (SPARE if full else 0)
+    sides = [(write, when) for write in range(1, last + 1) for when in ("before", "after")]
+    if full or len(sides) <= KILLS:
+        return sides
+    return [sides[place * (len(sides) - 1) // (KILLS - 1)] for place in range(KILLS)]
 
 
 def _ending(scenario: Scenario, agent: Agent) -> Object:
     found = ending(agent, scenario.marks)
     return {name: found[name] for name in scenario.kept} if scenario.kept else found
+
+
+def _holder(agent: Agent) -> str:
+    """The process that has the Lease under which this agent is acted for."""
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{names.SYSTEM_NAMESPACE}/leases"
+    lease = agent.api.get(f"{path}/interlock-{agent.team}").body
+    return str((lease.get("spec") or {}).get("holderIdentity", "")).rpartition("-")[2]
 
 
 def _check_records(where: str, agent: Agent) -> None:
@@ -274,6 +314,8 @@ def _check_records(where: str, agent: Agent) -> None:
             decision = decisions[one["spec"]["decision"]]
             assert decision["verdict"] == "Allowed", where
             assert decision["digest"] == one["spec"]["digest"], where
-    marks = [(one["revision"], one["purpose"], one["inputs"]) for one in decisions.values()]
-    assert len(marks) == len(set(marks)), f"{where}: a decision was written twice"
-
+    judged = sorted(decisions.values(), key=lambda one: int(one["number"]))
+    for place in {(one["revision"], one["purpose"]) for one in judged}:
+        inputs = [one["inputs"] for one in judged if (one["revision"], one["purpose"]) == place]
+        twice = any(one == next_ for one, next_ in pairwise(inputs))
+        assert not twice, f"{where}: a decision was written twice"

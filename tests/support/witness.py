@@ -22,15 +22,16 @@ from interlock.audit.chain import Chain
 from interlock.audit.follower import Follower
 from interlock.audit.records import Keyring
 from interlock.audit.verify import verify
+from support.apiproxy import MAX_LINE, SOCKETS_CLOSE
 from support.kube import OURS, Api
 
 Object = dict[str, Any]
 RECORDS = ("AgentRevision", "GateDecision", "AgentTransition")
 _WATCHED = {
+    "AgentDeployment": f"{OURS}/agentdeployments",
     "Service": f"/api/v1/services?labelSelector={names.LABEL_MANAGED}%3Dtrue",
     "Pod": f"/api/v1/pods?labelSelector={names.LABEL_AGENT}",
 } | {kind: f"{OURS}/{kind.lower()}s" for kind in RECORDS}
-MAX_LINE = 4 * 1024 * 1024
 LATER = 1 << 62
 """A version that no cluster reaches."""
 
@@ -54,6 +55,7 @@ class Witness:
         self._follower = Follower(self._chain, keyring)
         self._seen: dict[str, list[Sight]] = defaultdict(list)
         self._trouble: list[str] = []
+        self._news = threading.Condition()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._opened = threading.Barrier(2)
         self._thread.start()
@@ -100,6 +102,12 @@ class Witness:
                 found.append(set(running.values()))
         return found
 
+    def news(self, home: str, known: int, seconds: float) -> int:
+        """Wait until more than `known` changes of an agent were seen; return how many were."""
+        with self._news:
+            self._news.wait_for(lambda: len(self._seen[home]) > known, seconds)
+            return len(self._seen[home])
+
     def _of(self, home: str) -> list[Sight]:
         return sorted(self._seen[home], key=lambda sight: sight.version)
 
@@ -120,6 +128,7 @@ class Witness:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await connector.close(abort_ssl=True)
+            await asyncio.sleep(SOCKETS_CLOSE)
 
     async def _watch(self, session: aiohttp.ClientSession, kind: str) -> None:
         """Watch from before the first agent on; a kind that is quite new is refused for a while."""
@@ -148,7 +157,12 @@ class Witness:
         if kind in RECORDS and event["type"] != "DELETED":
             await self._follower.observe(kind, obj)
         sight = Sight(int(meta["resourceVersion"]), kind, event["type"], obj)
-        self._seen[meta["namespace"]].append(sight)
+        home = meta["namespace"]
+        if kind == "AgentDeployment":
+            home = names.agent_namespace(home, meta["name"])
+        with self._news:
+            self._seen[home].append(sight)
+            self._news.notify_all()
 
 
 def _moves(sights: list[Sight]) -> Iterator[tuple[Sight, str]]:

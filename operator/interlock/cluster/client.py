@@ -123,6 +123,8 @@ class Client:
         """Connect by `kubeconfig`, or as the pod's service account where there is none."""
         settings = kube.Configuration()
         settings.connection_pool_maxsize = CONNECTIONS
+        # or each request opens ~/.netrc, and may send a password that lies in it
+        settings.client_session_kwargs = {"trust_env": False}
         if kubeconfig:
             await kube_config.load_kube_config(
                 config_file=str(kubeconfig), client_configuration=settings, persist_config=False

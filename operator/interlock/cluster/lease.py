@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from interlock.cluster.client import Client, ClusterError, Conflict, Object
+from interlock.cluster.client import Client, ClusterError, Object
 
 log = logging.getLogger(__name__)
 
@@ -42,17 +42,23 @@ class Lease:
         log.info("took the lease %s/%s", self._namespace, self._name)
 
     async def lost(self) -> None:
-        """Renew the Lease, and return when it could not be renewed in time or is another's."""
-        renewed = time.monotonic()
-        while time.monotonic() - renewed < self._times.deadline:
-            await asyncio.sleep(self._times.renew)
+        """Renew the Lease, and return when it could not be renewed in time or is another's.
+
+        An API server that refuses or fails is asked again, soon, until the time is up.
+        """
+        renewed, pause = time.monotonic(), self._times.renew
+        while (left := renewed + self._times.deadline - time.monotonic()) > 0:
+            await asyncio.sleep(min(pause, left))
+            asked, pause = time.monotonic(), self._times.renew / 4
             try:
-                async with asyncio.timeout(self._times.deadline):
-                    if not await self._try():
-                        return
-                renewed = time.monotonic()
+                async with asyncio.timeout(renewed + self._times.deadline - asked):
+                    ours = await self._try()
             except TimeoutError:
-                continue
+                return
+            if ours is False:
+                return
+            if ours:
+                renewed, pause = asked, self._times.renew
 
     async def release(self) -> None:
         """Give the Lease up, so that the standby need not wait."""
@@ -61,7 +67,8 @@ class Lease:
             del lease["spec"]["holderIdentity"]  # an empty one is refused with 422
             await self._client.replace(lease)
 
-    async def _try(self) -> bool:
+    async def _try(self) -> bool | None:
+        """Whether the Lease is ours now; None where that cannot be said."""
         try:
             lease = await self._client.get("Lease", self._namespace, self._name)
             if lease is None:
@@ -70,11 +77,9 @@ class Lease:
             if not self._free(lease):
                 return False
             await self._client.replace(self._spec(lease))
-        except Conflict:
-            return False
-        except ClusterError as error:
+        except ClusterError as error:  # also a conflict: the next look shows whose it is
             log.warning("the lease could not be read or written: %s", error)
-            return False
+            return None
         return True
 
     def _free(self, lease: Object) -> bool:

@@ -14,23 +14,26 @@ import kopf
 
 from interlock.api import names
 from interlock.cluster.cache import LABELLED, WATCHED, Cache, Key
-from interlock.cluster.client import RESOURCES, Client
+from interlock.cluster.client import RESOURCES, Client, ClusterError
 
+log = logging.getLogger(__name__)
 TOKEN_LIFETIME = timedelta(minutes=5)
 """How long kopf may use a token before it asks for the rotated one."""
 
 
 async def fill(client: Client, cache: Cache) -> None:
     """List every watched kind ourselves; kopf never says that its own first list is complete."""
+    await asyncio.gather(*(_fill(client, cache, kind) for kind in WATCHED))
 
-    async def one(kind: str) -> None:
-        """List one kind."""
-        labels = f"{names.LABEL_MANAGED}=true" if kind == "Namespace" else ""
-        labels = names.LABEL_AGENT if kind in LABELLED - {"Namespace"} else labels
-        for obj in await client.list(kind, labels=labels):
-            cache.merge(obj)
 
-    await asyncio.gather(*(one(kind) for kind in WATCHED))
+async def _fill(client: Client, cache: Cache, kind: str) -> set[str]:
+    """List one kind, and return the UIDs of what there is."""
+    labels = f"{names.LABEL_MANAGED}=true" if kind == "Namespace" else ""
+    labels = names.LABEL_AGENT if kind in LABELLED - {"Namespace"} else labels
+    found = await client.list(kind, labels=labels)
+    for obj in found:
+        cache.merge(obj)
+    return {obj["metadata"]["uid"] for obj in found}
 
 
 class _NoEssence(kopf.DiffBaseStorage):
@@ -58,6 +61,9 @@ class Informers:
         self._client, self._cache, self._changed = client, cache, changed
         self._stop = asyncio.Event()
         self.ready = asyncio.Event()
+        self._streams: set[str] = set()
+        """Kinds of which something changed since kopf's first list."""
+        self._relisted: dict[str, asyncio.Task[None]] = {}
 
     def stop(self) -> None:
         """End cleanly."""
@@ -93,6 +99,7 @@ class Informers:
             # kopf keeps using the object that it hands over, the cache cuts its own copy
             obj = {**event["object"], "kind": kind}
             obj["metadata"] = dict(obj["metadata"])
+            self._note(kind, event["type"])
             if event["type"] == "DELETED":
                 self._cache.remove(obj)
             elif not self._cache.merge(obj):
@@ -101,6 +108,29 @@ class Informers:
                 self._changed(key)
 
         return observe
+
+    def _note(self, kind: str, event: str | None) -> None:
+        """A kind that is listed once more lost its watch, and with it what was deleted since."""
+        if event is not None:
+            self._streams.add(kind)
+        elif kind in self._streams and kind not in self._relisted:
+            self._relisted[kind] = asyncio.create_task(self._prune(kind), name=f"prune {kind}")
+
+    async def _prune(self, kind: str) -> None:
+        """Forget what was known before and is not there any more."""
+        try:
+            known = list(self._cache.all(kind))
+            there = await _fill(self._client, self._cache, kind)
+            gone = [obj for obj in known if obj["metadata"]["uid"] not in there]
+            for obj in gone:
+                self._cache.remove(obj)
+                if key := self._cache.key_of(obj):
+                    self._changed(key)
+            log.info("%s was listed anew; %d deletions had been missed", kind, len(gone))
+        except ClusterError as error:  # kopf's next list tries again
+            log.warning("%s could not be listed anew: %s", kind, error)
+        finally:
+            del self._relisted[kind]
 
     async def _login(self, **_: Any) -> kopf.ConnectionInfo:
         settings = self._client.settings
