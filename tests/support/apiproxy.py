@@ -48,6 +48,7 @@ class ApiProxy:
         Raise ConnectionResetError to drop the connection, await to hold the request.
         """
         self.refused = 0
+        self._watches: set[aiohttp.ClientResponse] = set()
         self.answers: list[tuple[int, str, str]] = []
         """Code, method and path of what the server answered to writes, in order."""
 
@@ -88,11 +89,13 @@ class ApiProxy:
         return runner
 
     async def _end(self) -> None:
+        for answer in list(self._watches):
+            abort(answer)
+        await self._runner.cleanup()
         left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-        await self._runner.cleanup()
         await self._connector.close(abort_ssl=True)
         await self._session.close()
         await asyncio.sleep(SOCKETS_CLOSE)
@@ -130,10 +133,14 @@ class ApiProxy:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         lines = answer.content.__aiter__()
-        with suppress(ConnectionResetError):  # whoever watched is gone
-            async for line in self._faulty(lines):
-                await response.write(line)
-        answer.close()
+        self._watches.add(answer)
+        try:  # whoever watches goes as he likes, and so does the server
+            with suppress(ConnectionResetError, aiohttp.ClientError):
+                async for line in self._faulty(lines):
+                    await response.write(line)
+        finally:
+            self._watches.discard(answer)
+            abort(answer)
         return response
 
     def _faulty(self, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -145,6 +152,12 @@ class ApiProxy:
             "lost": _lost,
         }
         return faults[self.fault](lines) if self.fault else lines
+
+
+def abort(answer: aiohttp.ClientResponse) -> None:
+    """Close a connection without TLS's goodbye, which a loop that ends would not wait for."""
+    if answer.connection and answer.connection.transport:
+        answer.connection.transport.abort()
 
 
 def refuse_half() -> Judge:

@@ -34,7 +34,7 @@ SPARE = 2
 STILL = 1.0
 """Seconds without any change after which an agent rests."""
 NOW_AND_THEN = 0.5
-KILLS = 4
+KILLS = 3
 """Deaths that the reduced set tries of a scenario."""
 SIDE_BY_SIDE = 2 * (os.cpu_count() or 2)
 FAULTS: tuple[Fault, ...] = ("cut", "delayed", "duplicated", "reordered", "lost")

@@ -22,7 +22,7 @@ from interlock.audit.chain import Chain
 from interlock.audit.follower import Follower
 from interlock.audit.records import Keyring
 from interlock.audit.verify import verify
-from support.apiproxy import MAX_LINE, SOCKETS_CLOSE
+from support.apiproxy import MAX_LINE, SOCKETS_CLOSE, abort
 from support.kube import OURS, Api
 
 Object = dict[str, Any]
@@ -141,9 +141,12 @@ class Witness:
                     if response.status != http.HTTPStatus.OK:
                         await asyncio.sleep(0.1)
                         continue
-                    async for line in response.content:
-                        seen = True
-                        await self._take(kind, json.loads(line))
+                    try:
+                        async for line in response.content:
+                            seen = True
+                            await self._take(kind, json.loads(line))
+                    finally:
+                        abort(response)
         except (aiohttp.ClientError, ValueError, KeyError, OSError) as error:
             self._trouble.append(f"the watch on {kind} broke: {error!r}")
         self._trouble.append(f"the watch on {kind} ended")
