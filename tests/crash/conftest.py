@@ -54,3 +54,8 @@ def nobody_left(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "engine" in request.fixturenames:
         request.getfixturevalue("engine").close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Play the many cases last: each leaves an agent, and the other tests' controllers see all."""
+    items.sort(key=lambda item: item.path.name == "test_kill_at_every_write.py")
