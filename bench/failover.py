@@ -33,10 +33,7 @@ def measure(count: int, runs: int) -> list[Row]:
         engine.lease = LEASE
         fleet = Agents(engine, count)
         with stage(f"{count} agents with two healthy revisions"):
-            for mark in ("old", "new"):
-                fleet.want(mark)
-                fleet.serving(mark)
-                fleet.settled(warm=mark == "new")
+            fleet.two_revisions()
         with stage(f"{runs} leaders killed"):
             times = [_fail_over(engine, fleet, run, run % count) for run in range(runs)]
     return [Row("failover", count, "s", times)]

@@ -49,10 +49,7 @@ def measure(count: int, runs: int, *, mass: bool, peer: bool) -> list[Row]:
 def _ours(engine: Engine, count: int, runs: int, *, mass: bool) -> tuple[list[float], float]:
     fleet = Agents(engine, count)
     with stage(f"{count} agents with two healthy revisions"):
-        for mark in ("old", "new"):
-            fleet.want(mark)
-            fleet.serving(mark)
-            fleet.settled(warm=mark == "new")
+        fleet.two_revisions()
     times = []
     with stage(f"{runs} rollbacks among {count} agents"):
         for run in range(runs):

@@ -68,10 +68,7 @@ def preloaded(count: int) -> list[Row]:
     """What a controller holds that starts beside so many settled agents, and how fast it is."""
     with Sandbox(("kubernetes",)) as sandbox, controller(sandbox) as engine:
         model = Agents(engine, 1, models=1)
-        for mark in ("old", "new"):
-            model.want(mark)
-            model.serving(mark)
-            model.settled(warm=mark == "new")
+        model.two_revisions()
         engine.stop()
         fleet = Agents(engine, count, models=1)
         with held(sandbox), stage(f"{count} agents preloaded"):

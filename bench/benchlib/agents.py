@@ -98,6 +98,13 @@ class Agents:
         """Wait until every agent's pointer names its revision with this image; return when."""
         return self._all_name(names.POINTER_SERVICE, mark)
 
+    def two_revisions(self) -> None:
+        """Bring all agents from `old` to `new`, both healthy, so that each can go back at once."""
+        for mark in ("old", "new"):
+            self.want(mark)
+            self.serving(mark)
+            self.settled(warm=mark == "new")
+
     def settled(self, *, warm: bool) -> None:
         """Wait until nothing moves and, where asked, every agent can go back at once."""
         for agent in self.all:

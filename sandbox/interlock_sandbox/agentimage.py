@@ -5,14 +5,13 @@ share one layer with one program, and the failure is the agent's own.
 """
 
 import functools
-import hashlib
 import json
 import platform
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from interlock_sandbox import golang
+from interlock_sandbox import tools
 from interlock_sandbox.golang import ToolError
 from interlock_sandbox.images import (
     CONFIG,
@@ -33,7 +32,6 @@ VERSION_VARIABLE = "AGENT_VERSION"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")  # as a tag may be
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
-_FLAGS = ("-ldflags", "-s -w -buildid=")
 
 
 def push_agent(
@@ -89,22 +87,7 @@ def program() -> Path:
             f"agent: {SOURCE} holds no go.mod. The sample agent is compiled from a checkout of "
             "the repository: run from there."
         )
-    go = golang.find()
-    folder = golang.cache() / f"agent-{source_key(SOURCE, go.version)}"
-    if not folder.is_dir():
-        with golang.only_one(folder.with_name(f"{folder.name}.lock"), PROGRAM):
-            if not folder.is_dir():
-                golang.build(go, SOURCE, {PROGRAM: "."}, _FLAGS, folder)
-    return folder / PROGRAM
-
-
-def source_key(source: Path, go_version: str) -> str:
-    """Names what the program was made from: changes with each source, its name and with Go."""
-    key = hashlib.sha256(go_version.encode())
-    for path in sorted([source / "go.mod", *source.glob("*.go")]):
-        content = path.read_bytes()
-        key.update(f"\n{path.name} {len(content)}\n".encode() + content)
-    return key.hexdigest()[:12]
+    return tools.compiled(SOURCE)
 
 
 @functools.cache

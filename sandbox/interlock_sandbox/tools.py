@@ -133,12 +133,19 @@ def ensure(module: Module) -> Path:
 def compiled(source: Path) -> Path:
     """The program whose Go source, with no dependencies, is the folder `source`; named like it."""
     go = golang.find()
-    parts = [file.read_bytes() for file in sorted((source / "go.mod", *source.glob("*.go")))]
-    name = hashlib.sha256(b"\0".join((*parts, go.version.encode()))).hexdigest()[:12]
-    folder, program = cache() / f"{source.name}-{name}", {source.name: "."}
-    flags = ("-ldflags", "-s -w")
+    folder = cache() / f"{source.name}-{source_key(source, go.version)}"
+    program, flags = {source.name: "."}, ("-ldflags", "-s -w -buildid=")
     _made(folder, lambda: golang.build(go, source, program, flags, folder))
     return folder / source.name
+
+
+def source_key(source: Path, go_version: str) -> str:
+    """Names what a program was made from: changes with each source, its name and with Go."""
+    key = hashlib.sha256(go_version.encode())
+    for path in sorted([source / "go.mod", *source.glob("*.go")]):
+        content = path.read_bytes()
+        key.update(f"\n{path.name} {len(content)}\n".encode() + content)
+    return key.hexdigest()[:12]
 
 
 def _made(folder: Path, build: Callable[[], None]) -> Path:

@@ -11,7 +11,6 @@ from interlock.actions import records, traffic
 from interlock.actions.ports import Applied, TrafficPorts
 from interlock.api import names
 from interlock.cluster.cache import Key
-from interlock.cluster.client import Invalid, NotFound
 
 Object = dict[str, Any]
 SHORT_GRACE = 1
@@ -54,16 +53,8 @@ async def _end_others(ports: TrafficPorts, key: Key, to: str, *, hurry: bool) ->
     others = [pod for pod in live if traffic.pod_revision(pod) != to]
     for pod in others if hurry else ():
         if not pod["metadata"].get("deletionTimestamp"):
-            await _delete(ports, key, pod)
+            await traffic.delete_pod(ports, key, pod, grace=SHORT_GRACE)
     return len(others)
-
-
-async def _delete(ports: TrafficPorts, key: Key, pod: Object) -> None:
-    meta = pod["metadata"]
-    try:
-        await ports.client.delete("Pod", key.home, meta["name"], uid=meta["uid"], grace=SHORT_GRACE)
-    except (Invalid, NotFound):
-        return
 
 
 def _mode(revision: Object) -> str:

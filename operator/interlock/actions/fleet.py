@@ -64,16 +64,18 @@ class FleetWatch:
         within = timedelta(seconds=seconds(breakers.fleet_within))
         back = _recent(self._rolled_back, now - within)
         if back >= breakers.fleet_agents and back > breakers.fleet_share * len(self._agents):
-            agents, within_ = len(self._agents), breakers.fleet_within
             return (
-                f"{back} of {agents} agents were rolled back within {within_}; look at them first"
+                f"{back} of {len(self._agents)} agents were rolled back within "
+                f"{breakers.fleet_within}; look at them first"
             )
         # Teams are counted here: one with many broken files must not stop the others.
         lost = len({key.namespace for key, at in self._in_trouble.items() if at > now - within})
-        teams = len({key.namespace for key in self._agents}) if lost else 0
-        if lost >= breakers.fleet_agents and lost > breakers.fleet_errors * teams:
-            return f"{lost} of {teams} teams' agents could not be judged; look at the sources first"
-        return ""
+        if lost < breakers.fleet_agents:
+            return ""
+        teams = len({key.namespace for key in self._agents})
+        if lost <= breakers.fleet_errors * teams:
+            return ""
+        return f"{lost} of {teams} teams' agents could not be judged; look at the sources first"
 
 
 def _keep(found: dict[Key, datetime], key: Key, moment: datetime | None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from interlock.actions.ports import TrafficPorts
 from interlock.api import names
-from interlock.api.observed import Ending
+from interlock.api.kinds.records import Ending
 from interlock.api.reasons import Reason
 from interlock.api.steps import Commit, MoveBack, Record
 from interlock.audit.records import record_digest

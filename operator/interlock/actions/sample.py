@@ -18,7 +18,7 @@ from interlock.api.kinds.base import seconds
 from interlock.api.values import Clock
 from interlock.cluster.cache import Key
 from interlock.policy.model import SignalPolicy
-from interlock.signals.contract import Sample, SampledSignal, Target
+from interlock.signals.contract import Sample, SampledSignal, Target, counts
 from interlock.signals.window import HYSTERESIS
 
 log = logging.getLogger(__name__)
@@ -99,11 +99,6 @@ class Sampler:
         if not steady:
             self._watch.changed(key)
 
-    def forget(self, key: Key, revision: str) -> None:
-        """Forget what was measured of a revision: a person lifted what it led to."""
-        self._seen.pop((key, revision), None)
-        self._watch.memory(key).samples.pop(revision, None)
-
     def _tick(self, group: asyncio.TaskGroup) -> None:
         policy, now = self._watch.policy(), self._watch.clock()
         if policy is None:
@@ -142,7 +137,7 @@ class Sampler:
             if seen.last != now:
                 continue
             for name in seen.take_due(now, interval):
-                if _is_asked(signal := self._signals[name], seen.target):
+                if counts(signal := self._signals[name], seen.target):
                     self._waiting.setdefault((key, revision, name), signal)
 
     def _pump(self, group: asyncio.TaskGroup) -> None:
@@ -185,11 +180,6 @@ class Sampler:
             extra = {"agent": target.agent, "signal": signal.name}
             log.exception("a signal failed; its sample says nothing", extra=extra)
             return Sample(now, "none", f"{signal.name} failed: {type(error).__name__}")
-
-
-def _is_asked(signal: SampledSignal, target: Target) -> bool:
-    """Whether the answer can count: after the bake only that of a lasting signal does."""
-    return (target.stand != "steady" or signal.lasting) and signal.applies(target)
 
 
 def _length(policy: SignalPolicy) -> int:

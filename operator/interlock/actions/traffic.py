@@ -86,21 +86,23 @@ async def strike(ports: TrafficPorts, key: Key, revision: str, *, everything: bo
 async def kill(ports: TrafficPorts, key: Key, revision: str) -> None:
     """Scale a revision to zero and delete its pods with no grace."""
     await scale(ports, key, revision, 0)
-    for name, pod in list(ports.cache.of("Pod", key.home).items()):
+    for pod in list(ports.cache.of("Pod", key.home).values()):
         if pod_revision(pod) == revision:
-            await _delete_pod(ports, key, name, pod)
+            await delete_pod(ports, key, pod, grace=0)
+
+
+async def delete_pod(ports: TrafficPorts, key: Key, pod: Object, *, grace: int) -> None:
+    """Delete exactly this pod with a grace in seconds; one that is gone is left alone."""
+    meta = pod["metadata"]
+    try:
+        await ports.client.delete("Pod", key.home, meta["name"], uid=meta["uid"], grace=grace)
+    except (Invalid, NotFound):
+        return
 
 
 def pod_revision(pod: Object) -> str:
     """Return the revision that a pod's label names."""
     return str((pod["metadata"].get("labels") or {}).get(names.LABEL_REVISION, ""))
-
-
-async def _delete_pod(ports: TrafficPorts, key: Key, name: str, pod: Object) -> None:
-    try:
-        await ports.client.delete("Pod", key.home, name, uid=pod["metadata"]["uid"], grace=0)
-    except Invalid:
-        return
 
 
 def _unmarked(annotations: Object) -> bool:

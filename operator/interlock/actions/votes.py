@@ -19,7 +19,7 @@ from interlock.decide import view
 from interlock.policy.model import SignalPolicy
 from interlock.render.namespace import SERVICE_PORT
 from interlock.signals import votes as votes_of
-from interlock.signals.contract import Live, SampledSignal, Stand, Target
+from interlock.signals.contract import Live, SampledSignal, Stand, Target, counts
 from interlock.signals.runtime import Runtime
 from interlock.signals.window import Sampled
 
@@ -57,7 +57,7 @@ def votes(
         live = _live(seen, key, cache, name, stand)
         if live is not None:
             target = target_of(seen, key, cache, name, stand)
-            asked: list[Sampled] = [one for one in signals if _counts(one, target)]
+            asked: list[Sampled] = [one for one in signals if counts(one, target)]
             told = memory.samples.get(name, {}).get(TOLD.name, ())
             asked += [TOLD] if TOLD.votes(told) else []
             samples = {one: tuple(kept) for one, kept in memory.samples.get(name, {}).items()}
@@ -84,14 +84,9 @@ def targets(
         target = target if load.ready else replace(target, address="")
         # What serves is always measured: one that is never ready must not get out of sight.
         sampled = target.address or stand != "candidate"
-        if sampled and any(signal.applies(target) for signal in signals):
+        if sampled and any(counts(signal, target) for signal in signals):
             found.append(target)
     return tuple(found)
-
-
-def _counts(signal: SampledSignal, target: Target) -> bool:
-    """Whether it is asked at all: after the bake only lasting signals are."""
-    return (target.stand != "steady" or signal.lasting) and signal.applies(target)
 
 
 def target_of(seen: Observed, key: Key, cache: Cache, revision: str, stand: Stand) -> Target:

@@ -10,25 +10,14 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from interlock.api.kinds.deployment import AgentDeploymentSpec
+from interlock.api.kinds.records import Cause, Ending, TransitionType, VerdictName
 from interlock.api.values import Purpose
 
-Cause = Literal["", "failed", "revoked", "requested"]
-TransitionType = Literal[
-    "Promotion",
-    "Rollback",
-    "Quarantine",
-    "Restore",
-    "FailedStage",
-    "Release",
-    "Freeze",
-    "Unfreeze",
-]
 Action = Literal["hold", "rollback", "quarantine", "freeze"]
 """What a bad vote asks for: stop promotions, leave the revision, isolate the agent, wait for
 a person."""
 Use = tuple[str, str, datetime]
 """A signer at work: identity, issuer, and when the signature was made."""
-Ending = Literal["Committed", "Abandoned", "Failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +59,7 @@ class Verdict:
     revision: str
     number: int
     purpose: Purpose
-    verdict: Literal["Allowed", "Waiting", "Blocked", "Error"]
+    verdict: VerdictName
     at: datetime
     expires: datetime | None
     inputs: str

@@ -7,7 +7,8 @@ the world. An agent's traffic step is never behind anybody's work step.
 from dataclasses import dataclass
 from datetime import datetime
 
-from interlock.api.observed import Cause, Request, Transition, TransitionType
+from interlock.api.kinds.records import Cause, TransitionType
+from interlock.api.observed import Request, Transition
 from interlock.api.values import Purpose
 
 

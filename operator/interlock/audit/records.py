@@ -72,7 +72,9 @@ class Signer:
     def _signature(self, domain: str, value: Part) -> str:
         message = _message(domain, value)
         signature = base64.b64encode(self._key.sign(message)).decode()
-        _KNOWN.add(self.public, message, signature)  # what we just signed need not be checked
+        _KNOWN.add(
+            _fingerprint(self.public, message, signature)
+        )  # what we just signed need not be checked
         return signature
 
 
@@ -173,18 +175,18 @@ class _Known:
     def __init__(self) -> None:
         self._good: set[bytes] = set()
 
-    def add(self, key: Ed25519PublicKey, message: bytes, signature: str) -> None:
+    def add(self, fingerprint: bytes) -> None:
         """Remember a good signature."""
         if len(self._good) >= REMEMBERED:
             self._good.clear()
-        self._good.add(_fingerprint(key, message, signature))
+        self._good.add(fingerprint)
 
-    def has(self, key: Ed25519PublicKey, message: bytes, signature: str) -> bool:
-        """Whether exactly this signature of exactly this message by this key was good before."""
-        return _fingerprint(key, message, signature) in self._good
+    def __contains__(self, fingerprint: bytes) -> bool:
+        return fingerprint in self._good
 
 
 def _fingerprint(key: Ed25519PublicKey, message: bytes, signature: str) -> bytes:
+    """Return what stands for exactly this signature of this message by this key."""
     said = signature.encode()
     parts = (key.public_bytes_raw(), len(said).to_bytes(8, "big"), said, message)
     return hashlib.sha256(b"".join(parts)).digest()
@@ -196,14 +198,15 @@ _KNOWN = _Known()
 def _holds(key: Ed25519PublicKey, domain: str, value: object, signature: object) -> bool:
     try:
         message = _message(domain, value)
-        if isinstance(signature, str) and _KNOWN.has(key, message, signature):
+        fingerprint = _fingerprint(key, message, str(signature))
+        if isinstance(signature, str) and fingerprint in _KNOWN:
             return True
         raw = base64.b64decode(str(signature), validate=True)
         # Base64 has several spellings of the same bytes; only one of them was written.
         if base64.b64encode(raw).decode() != signature:
             return False
         key.verify(raw, message)
-        _KNOWN.add(key, message, str(signature))
+        _KNOWN.add(fingerprint)
     except (InvalidSignature, ValueError, TypeError, RecursionError):
         return False
     return True

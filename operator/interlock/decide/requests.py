@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 
 from interlock.api import digests, names
-from interlock.api.observed import Observed, Request, Revision, Transition, TransitionType
+from interlock.api.kinds.records import TransitionType
+from interlock.api.observed import Observed, Request, Revision, Transition
 from interlock.api.reasons import Reason
 from interlock.api.steps import MoveBack, Record, Refuse, Settle, TrafficStep
 from interlock.decide import view

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from interlock.api import names
-from interlock.api.observed import Cause, Observed, Revision, Transition
+from interlock.api.kinds.records import Cause
+from interlock.api.observed import Observed, Revision, Transition
 from interlock.api.reasons import Reason
 from interlock.api.steps import (
     AddFinalizer,

@@ -88,7 +88,7 @@ class Controller:
         metrics.POLICY_FRESH.set(bool(current and current.fresh))
         for lane in (engine.traffic, engine.work):
             metrics.LANE_DEPTH.labels(lane.name).set(lane.depth)
-        metrics.count_agents(engine.reasons.values())
+        metrics.count_agents(self.cache.all("AgentDeployment"))
         metrics.PROMOTING.set(self._observer.fleet.promoting)
         if current:
             halted = self._observer.fleet.halted(current.policy.gates.breakers, _now())

@@ -18,7 +18,6 @@ from interlock.cluster import status
 from interlock.cluster.cache import Key
 from interlock.decide import decide
 from interlock.decide.status import status as status_of
-from interlock.decide.status import summarize
 from interlock.handlers import metrics
 from interlock.handlers.lane import Backoff, Lane
 
@@ -45,8 +44,6 @@ class Engine:
 
         self._waiting: dict[Key, Step] = {}
         """Traffic steps that did what they can, and wait for the cluster to follow."""
-        self.reasons: dict[Key, str] = {}
-        """What each agent's status says first."""
 
     def enqueue(self, key: Key) -> None:
         """Something about an agent changed."""
@@ -134,12 +131,10 @@ class Engine:
         if obj is None:
             self._ports.memories.pop(key, None)
             self._waiting.pop(key, None)
-            self.reasons.pop(key, None)
             self._observer.fleet.forget(key)
             return
         now = self._now()
         seen = self._observer.look(key, now)
-        self.reasons[key] = summarize(seen, now).reason.value
         wanted = status_of(seen, now, obj.get("status") or {})
         if wanted and (written := await status.write(self._ports.traffic.client, obj, wanted)):
             cache.merge(written)

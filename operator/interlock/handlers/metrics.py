@@ -5,8 +5,9 @@ Labels are bounded: step types and lanes, never an agent's name.
 
 import time
 from collections import Counter as Counts
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -38,10 +39,12 @@ def moved(value: Step) -> None:
         MOVES.labels(value.type, value.cause).inc()
 
 
-def count_agents(reasons: Iterable[str]) -> None:
-    """Set how many agents say which reason first."""
+def count_agents(agents: Iterable[Mapping[str, Any]]) -> None:
+    """Set how many AgentDeployments say which reason first."""
     AGENTS.clear()
-    for reason, count in Counts(reasons).items():
+    conditions = (one for agent in agents for one in _conditions(agent))
+    ready = (str(one["reason"]) for one in conditions if one["type"] == "Ready")
+    for reason, count in Counts(ready).items():
         AGENTS.labels(reason).set(count)
 
 
@@ -56,3 +59,7 @@ def step(value: Step) -> Iterator[None]:
         raise
     finally:
         STEPS.labels(name).observe(time.perf_counter() - started)
+
+
+def _conditions(agent: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return (agent.get("status") or {}).get("conditions") or []

@@ -14,7 +14,7 @@ from interlock.policy.model import Baseline as Limits
 from interlock.policy.model import SignalPolicy
 from interlock.signals import gateway
 from interlock.signals.contract import Sample, Target
-from interlock.signals.prometheus import Numbers, Unmeasured, measured
+from interlock.signals.prometheus import Unmeasured, measured
 
 LONGEST = 6 * 3600
 """Seconds that a query looks back at most: longer ones cost Prometheus too much."""
@@ -38,19 +38,16 @@ MEASURES = (
 )
 
 
-class Baseline:
+class Baseline(gateway.Counted):
     """Violations, errors and latency, each against what was there before."""
 
     name = "baseline"
     action: Action = "rollback"
     lasting = False
 
-    def __init__(self, numbers: Numbers) -> None:
-        self._numbers = numbers
-
     def applies(self, target: Target) -> bool:
         """Whether the revision has traffic and replaced something."""
-        return target.stand == "baking" and bool(target.baseline) and gateway.decided(target)
+        return target.stand == "baking" and bool(target.baseline) and super().applies(target)
 
     async def sample(self, target: Target, policy: SignalPolicy, now: datetime) -> Sample:
         """Compare both, over the same measures."""

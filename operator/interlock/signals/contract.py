@@ -86,5 +86,10 @@ class SampledSignal(Protocol):
         """Return one measurement. Never raises for what the source does."""
 
 
+def counts(signal: SampledSignal, target: Target) -> bool:
+    """Whether a signal is asked of a target: after the bake only a lasting one is."""
+    return (target.stand != "steady" or signal.lasting) and signal.applies(target)
+
+
 Samples = Mapping[str, tuple[Sample, ...]]
 """Signal name to the samples of one revision, oldest first."""

@@ -5,6 +5,7 @@ namespace and revision on each series, so that no agent counts for another.
 """
 
 from interlock.signals.contract import Target
+from interlock.signals.prometheus import Numbers
 from interlock.signals.promql import scoped
 
 DECISIONS = "interlock_decisions_total"
@@ -12,6 +13,17 @@ VIOLATIONS = "interlock_violations_total"
 HEARTBEAT = "interlock_decision_log_heartbeat_timestamp_seconds"
 REQUESTS = "http_requests_total"
 SECONDS = "http_request_duration_seconds"
+
+
+class Counted:
+    """A signal over what a gateway counts, of agents that one decides for."""
+
+    def __init__(self, numbers: Numbers) -> None:
+        self._numbers = numbers
+
+    def applies(self, target: Target) -> bool:
+        """Whether anybody decides for the agent."""
+        return decided(target)
 
 
 def decided(target: Target) -> bool:

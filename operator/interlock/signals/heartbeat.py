@@ -11,23 +11,20 @@ from interlock.api.observed import Action
 from interlock.policy.model import SignalPolicy
 from interlock.signals import gateway
 from interlock.signals.contract import Sample, Target
-from interlock.signals.prometheus import Numbers, Unmeasured, measured
+from interlock.signals.prometheus import Unmeasured, measured
 
 BACK = 3
 """So many times the longer limit does the query look back for the last heartbeat."""
 
 
-class _Heartbeat:
+class _Heartbeat(gateway.Counted):
     """What both signals share: the age of the newest entry, and whether there is traffic."""
 
     lasting = True
 
-    def __init__(self, numbers: Numbers) -> None:
-        self._numbers = numbers
-
     def applies(self, target: Target) -> bool:
         """Whether anybody decides for the agent, and writes it down."""
-        return gateway.decided(target) and target.stand != "candidate"
+        return super().applies(target) and target.stand != "candidate"
 
     async def _judged(
         self, target: Target, policy: SignalPolicy, now: datetime, limit: str, urgent: bool

@@ -9,22 +9,15 @@ from interlock.api.observed import Action
 from interlock.policy.model import SignalPolicy
 from interlock.signals import gateway
 from interlock.signals.contract import Sample, Target
-from interlock.signals.prometheus import Numbers, Unmeasured, measured
+from interlock.signals.prometheus import Unmeasured, measured
 
 
-class Violations:
+class Violations(gateway.Counted):
     """More than a share of the decisions, or a burst."""
 
     name = "violations"
     action: Action = "rollback"
     lasting = True
-
-    def __init__(self, numbers: Numbers) -> None:
-        self._numbers = numbers
-
-    def applies(self, target: Target) -> bool:
-        """Whether anybody decides for the agent."""
-        return gateway.decided(target)
 
     async def sample(self, target: Target, policy: SignalPolicy, now: datetime) -> Sample:
         """Compare what was counted with the limits of policy."""
@@ -52,19 +45,12 @@ class Violations:
         return Sample(now, "good", message)
 
 
-class SafetyViolations:
+class SafetyViolations(gateway.Counted):
     """A single act against safety isolates the agent at once, whenever it comes."""
 
     name = "safety-violations"
     action: Action = "quarantine"
     lasting = True
-
-    def __init__(self, numbers: Numbers) -> None:
-        self._numbers = numbers
-
-    def applies(self, target: Target) -> bool:
-        """Whether anybody decides for the agent."""
-        return gateway.decided(target)
 
     async def sample(self, target: Target, policy: SignalPolicy, now: datetime) -> Sample:
         """Look whether there was one since the revision's pods began."""

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from interlock.api import names
-from interlock.api.observed import Ending, Observed, Transition, Workload
+from interlock.api.kinds.records import Ending
+from interlock.api.observed import Observed, Transition, Workload
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 GRACE = timedelta(seconds=1)

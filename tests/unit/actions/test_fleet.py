@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from interlock.actions.fleet import FleetWatch
-from interlock.api.observed import Ending, Judged, Observed, Transition, Wanted
+from interlock.api.kinds.records import Ending
+from interlock.api.observed import Judged, Observed, Transition, Wanted
 from interlock.api.values import Purpose
 from interlock.cluster.cache import Key
 from interlock.decide import view

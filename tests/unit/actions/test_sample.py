@@ -230,20 +230,6 @@ async def test_a_short_gap_begins_nothing_anew() -> None:
     assert len(source.asked) == 2
 
 
-async def test_what_was_lifted_is_forgotten_and_a_late_answer_does_not_bring_it_back() -> None:
-    world, source = World(), Source(go=asyncio.Event())
-    async with sampling(world, source) as sampler:
-        await world.pass_(31)
-        sampler.record(PRESS, MINE, "runtime", Sample(NOW, "bad", "shell", urgent=True))
-        assert world.samples("runtime")
-        sampler.forget(PRESS, MINE)
-        await world.pass_(1)  # it is watched again, anew
-        assert source.go is not None
-        source.go.set()
-        await world.pass_(1)
-    assert world.samples() == world.samples("runtime") == []
-
-
 async def test_an_urgent_sample_is_told_at_once() -> None:
     world = World(targets=[])
     async with sampling(world) as sampler:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from interlock_sandbox import agentimage
-from interlock_sandbox.agentimage import SOURCE, image_config, push_agent, source_key
+from interlock_sandbox.agentimage import SOURCE, image_config, push_agent
 from interlock_sandbox.golang import ToolError
 from interlock_sandbox.images import digest, layer
+from interlock_sandbox.tools import source_key
 
 README = (SOURCE / "README.md").read_text()
 

@@ -18,6 +18,21 @@ Raw = Annotated[
 ]
 
 
+VerdictName = Literal["Allowed", "Waiting", "Blocked", "Error"]
+Cause = Literal["", "failed", "revoked", "requested"]
+Ending = Literal["Committed", "Abandoned", "Failed"]
+TransitionType = Literal[
+    "Promotion",
+    "Rollback",
+    "Quarantine",
+    "Restore",
+    "FailedStage",
+    "Release",
+    "Freeze",
+    "Unfreeze",
+]
+
+
 class AgentName(Model):
     """Which AgentDeployment a record is about."""
 
@@ -80,7 +95,7 @@ class GateDecisionSpec(Model):
     digest: Hex64
     number: int
     purpose: Literal["promotion", "rollback"]
-    verdict: Literal["Allowed", "Waiting", "Blocked", "Error"]
+    verdict: VerdictName
     outcomes: Annotated[list[GateOutcome], Field(max_length=64)]
     facts: Annotated[str, Field(max_length=262144)]
     inputs: Hex64
@@ -112,22 +127,13 @@ class AgentTransitionSpec(Model):
     rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE,)
     agent: AgentName
     number: int
-    type: Literal[
-        "Promotion",
-        "Rollback",
-        "Quarantine",
-        "Restore",
-        "FailedStage",
-        "Release",
-        "Freeze",
-        "Unfreeze",
-    ]
+    type: TransitionType
     from_: RevisionName = Field(default="", alias="from")
     to: RevisionName = ""
     digest: Annotated[str, Field(max_length=64)] = ""
     """The content that the record is about: the one left, staged in vain, or promoted."""
     behaviour: Annotated[str, Field(max_length=64)] = ""
-    cause: Literal["", "failed", "revoked", "requested"] = ""
+    cause: Cause = ""
     reason: Annotated[str, Field(max_length=64)]
     message: Text = ""
     requested_by: Annotated[str, Field(max_length=512)] = ""
@@ -146,7 +152,7 @@ class AgentTransitionSpec(Model):
 class TransitionEnd(Model):
     """How a transition ended, signed over the record's digest."""
 
-    outcome: Literal["Committed", "Abandoned", "Failed"]
+    outcome: Ending
     at: Time
     signature: Signature
 
