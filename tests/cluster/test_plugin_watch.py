@@ -193,8 +193,5 @@ def test_kubectl_completes_the_plugin_by_itself(
 
 def _children(process: "subprocess.Popen[str]") -> list[str]:
     """The kubectls that the plugin runs now; none may outlive it."""
-    parent = str(process.pid)
-    found = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", parent], capture_output=True, check=False, text=True
-    )
-    return found.stdout.split()
+    threads = Path(f"/proc/{process.pid}/task").glob("*/children")
+    return [child for thread in threads for child in thread.read_text().split()]

@@ -4,12 +4,16 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 CODE = "from interlock.cli.plugin import main; main()"
+SECONDS = 300.0
+"""What no command takes; one that does is stuck."""
 
 
 def kubectl_program() -> str:
@@ -41,15 +45,21 @@ class Shell:
             capture_output=True,
             check=False,
             text=True,
+            timeout=SECONDS,
             env=self.env,
         )
 
-    def start(self, *args: str) -> "subprocess.Popen[str]":
-        """Begin `kubectl interlock` and leave it running."""
-        return subprocess.Popen(
+    @contextmanager
+    def start(self, *args: str) -> "Iterator[subprocess.Popen[str]]":
+        """`kubectl interlock`, running meanwhile; whatever happens, it does not outlive this."""
+        with subprocess.Popen(
             [sys.executable, "-u", "-c", CODE, *args],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env=self.env,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
