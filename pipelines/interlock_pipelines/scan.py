@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from interlock.evidence.bundles import SEVERITIES, SEVERITY_METHOD, rfc3339
 from interlock.evidence.http import shown
+from interlock.evidence.predicates.base import rfc3339
+from interlock.evidence.predicates.vulns import SEVERITIES, SEVERITY_METHOD
 from interlock_pipelines.errors import BadInput
 
 SCANNER = "pkg:golang/github.com/aquasecurity/trivy"

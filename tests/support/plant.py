@@ -19,9 +19,9 @@ from interlock.api.facts import COSIGN, VULNS, Findings, Subject, Unresolved
 from interlock.api.kinds.deployment import AgentDeploymentSpec
 from interlock.api.values import GateResult
 from interlock.evidence import mlflow, oci
-from interlock.evidence.bundles import rfc3339
 from interlock.evidence.findings import Gatherer
 from interlock.evidence.oci import BUNDLE, INDEX, LAYER, MANIFEST
+from interlock.evidence.predicates.base import rfc3339
 from interlock.evidence.wire import FindingsRequest
 from interlock.gates import judge
 from interlock.policy.parse import parse

@@ -104,6 +104,7 @@ def assemble(
         pins=findings.pins,
         evidence=findings.evidence,
         denied=findings.denied,
+        content=findings.content,
         approvals=findings.approvals,
         change=findings.change,
         context=context,

@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from interlock.api import digests
+from interlock.api.content import Content
 from interlock.api.kinds.base import Hex64, Model, Time
+from interlock.api.proofs import Evaluation, Provenance, Sbom, Training
 from interlock.api.values import Purpose
 
 MAX_FACTS_BYTES = 256 * 1024
@@ -20,6 +22,10 @@ OMS = "https://model_signing/signature/v1.0"
 COSIGN = "https://sigstore.dev/cosign/sign/v1"
 VULNS = "https://in-toto.io/attestation/vulns/v0.2"
 PROVENANCE = "https://slsa.dev/provenance/v1"
+CYCLONEDX = "https://cyclonedx.org/bom"
+SPDX = "https://spdx.dev/Document"
+TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
+TRAINING = "https://interlock.dev/attestation/training/v1"
 APPROVAL = "https://interlock.dev/attestation/change-approval/v1"
 
 MODEL_TREE = "model-tree"
@@ -120,6 +126,10 @@ class Evidence(Model):
     extensions: dict[str, str] = {}
     model: ModelSignature | None = None
     scan: Scan | None = None
+    provenance: Provenance | None = None
+    sbom: Sbom | None = None
+    evaluation: Evaluation | None = None
+    training: Training | None = None
 
     def about(self, digest: str) -> bool:
         """Whether the statement's subjects include this SHA-256 (64 hex)."""
@@ -221,6 +231,8 @@ class Facts(Model):
     pins: list[Pin] = []
     evidence: list[Evidence] = []
     denied: list[Denied] = []
+    content: Content | None = None
+    """What the model's files are; None where the spec names no model."""
     approvals: list[Approval] = []
     change: Change | None = None
     context: Context
@@ -243,6 +255,7 @@ class Findings(Model):
     pins: list[Pin] = []
     evidence: list[Evidence] = []
     denied: list[Denied] = []
+    content: Content | None = None
     approvals: list[Approval] = []
     change: Change | None = None
 

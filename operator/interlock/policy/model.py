@@ -10,11 +10,11 @@ from pydantic import Field
 from interlock.api import facts
 from interlock.api.kinds.base import Duration, Hex64, Model, Name, Time
 from interlock.api.kinds.deployment import Tier
+from interlock.policy.evidence import EvidencePolicy, TierEvidence
 
 Role = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 PersonId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 GateName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
-Severity = Literal["CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN"]
 
 GATE_NAMES = (
     "grants",
@@ -132,6 +132,8 @@ class TierPolicy(Model):
     quorum: list[Slot] = []
     approval_max_age: Duration = "72h"
     known_author: bool = False
+    evidence: TierEvidence = TierEvidence()
+    """What this tier has in place of what `gates.yaml` says of evidence."""
     minimum_bake: Duration = "1s"
     ready_within: Duration = "10m"
     """How long a candidate's pods may take, after their images are there, to become ready."""
@@ -141,14 +143,8 @@ class Tiers(Model):
     """`tiers.yaml`."""
 
     tiers: dict[Tier, TierPolicy] = {}
-
-
-class ScanPolicy(Model):
-    """What a scan must show."""
-
-    max_age: Duration = "24h"
-    max_database_age: Duration = "72h"
-    maximum: dict[Severity, Annotated[int, Field(ge=0)]] = {"CRITICAL": 0, "HIGH": 0, "UNKNOWN": 0}
+    environments: dict[Name, dict[Tier, TierPolicy]] = {}
+    """Tiers that ask for something else in one environment."""
 
 
 class Violations(Model):
@@ -219,10 +215,9 @@ class Breakers(Model):
     repairs_within: Duration = "10m"
 
 
-class Gates(Model):
+class Gates(EvidencePolicy):
     """`gates.yaml`."""
 
-    vulnerability_scan: ScanPolicy = ScanPolicy()
     signals: SignalPolicy = SignalPolicy()
     breakers: Breakers = Breakers()
     recheck: Duration = "30s"
@@ -268,7 +263,11 @@ ROLE_OF: dict[str, str] = {
     facts.OMS: "trainer",
     facts.COSIGN: "builder",
     facts.PROVENANCE: "builder",
+    facts.CYCLONEDX: "builder",
+    facts.SPDX: "builder",
     facts.VULNS: "scanner",
+    facts.TEST_RESULT: "evaluator",
+    facts.TRAINING: "trainer",
 }
 """Which role may sign which predicate type."""
 

@@ -138,7 +138,7 @@ def _keys(policy: model.Policy) -> Iterator[str]:
 
 def _tiers(policy: model.Policy) -> Iterator[str]:
     """A tier asks for gates that exist, and for no more people than there are."""
-    for name, tier in policy.tiers.tiers.items():
+    for name, tier in _all_tiers(policy):
         for gate in tier.gates:
             if gate not in model.GATE_NAMES:
                 known = ", ".join(model.GATE_NAMES)
@@ -149,6 +149,13 @@ def _tiers(policy: model.Policy) -> Iterator[str]:
                 "give both or neither"
             )
         yield from _quorum(policy, name, tier)
+
+
+def _all_tiers(policy: model.Policy) -> Iterator[tuple[str, model.TierPolicy]]:
+    yield from policy.tiers.tiers.items()
+    for environment, tiers in policy.tiers.environments.items():
+        for tier, asked in tiers.items():
+            yield f"{environment}: {tier}", asked
 
 
 def _quorum(policy: model.Policy, name: str, tier: model.TierPolicy) -> Iterator[str]:

@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 
 from interlock.api import digests
-from interlock.api.facts import Evidence, Involved
+from interlock.api.facts import Evidence, Facts, Involved
 from interlock.api.kinds.deployment import Tier
 from interlock.api.observed import Use
+from interlock.policy.evidence import EvidencePolicy, TierEvidence
 from interlock.policy.model import (
     ROLE_OF,
     Person,
@@ -55,7 +56,19 @@ def effective_tier(policy: Policy, namespace: str, tier: str) -> Tier | Literal[
 def tier_policy(policy: Policy, namespace: str, tier: str) -> TierPolicy | None:
     """Return what the effective tier asks for; None where namespace or tier is unknown."""
     effective = effective_tier(policy, namespace, tier)
-    return policy.tiers.tiers.get(effective) if effective else None
+    if not effective:
+        return None
+    here = policy.tiers.environments.get(environment(policy, namespace), {})
+    return here.get(effective) or policy.tiers.tiers.get(effective)
+
+
+def evidence_of(policy: Policy, facts: Facts) -> EvidencePolicy:
+    """Return what evidence has to show for a subject: what its tier says, else `gates.yaml`."""
+    tier = str(facts.subject.spec.get("riskTier", ""))
+    asked = tier_policy(policy, facts.subject.namespace, tier)
+    own = asked.evidence if asked else TierEvidence()
+    said = {name: value for name in TierEvidence.model_fields if (value := getattr(own, name))}
+    return policy.gates.model_copy(update=said)
 
 
 def source_of(policy: Policy, namespace: str, url: str, ref: str, path: str) -> SourceGrant | None:

@@ -10,10 +10,10 @@ from interlock.api.config import Config, GovernanceSource
 from interlock.api.facts import Unresolved
 from interlock.api.reasons import Reason
 from interlock.evidence import governance
-from interlock.evidence.bundles import rfc3339
 from interlock.evidence.git import Mirror, mirror_for
 from interlock.evidence.governance import GovernanceRefused, GovernanceStale, Governed
 from interlock.evidence.http import SourceError, SourceRefused
+from interlock.evidence.predicates.base import rfc3339
 from interlock.evidence.wire import MAX_SECONDS, GovernanceAnswer, GovernanceRequest
 
 

@@ -1,16 +1,18 @@
 """From verified statements to facts: what is compared, what is counted, what is denied."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from interlock.api import facts
-from interlock.api.digests import sha256
+from interlock.api.digests import ModelFile, sha256
 from interlock.api.facts import Denied, Evidence
 from interlock.evidence import bundles
 from interlock.evidence.http import Blob
+from interlock.evidence.predicates import oms, vulns
+from interlock.evidence.predicates.base import Told, rfc3339
 from interlock.evidence.statement import Refused
 from support import signed
 
@@ -20,8 +22,12 @@ def read(*data: bytes | None) -> tuple[list[Evidence], list[Denied]]:
     return bundles.read(blobs, signed.verifier(), signed.model_files(), signed.now())
 
 
+def signature(predicate: dict[str, Any], files: Sequence[ModelFile]) -> facts.ModelSignature:
+    return oms.read(predicate, Told(signed.now(), files))
+
+
 def scan(predicate: dict[str, Any]) -> facts.Scan:
-    return bundles.scan(predicate, signed.now())
+    return vulns.read(predicate, Told(signed.now(), ()))
 
 
 def test_what_was_signed_and_is_there_is_the_same() -> None:
@@ -62,17 +68,15 @@ def test_a_location_is_shown_and_not_obeyed() -> None:
 )
 def test_oms_other_than_whole_files_and_sha256_is_denied(serialization: dict[str, Any]) -> None:
     with pytest.raises(Refused) as refused:
-        bundles.model_signature(signed.oms(**serialization), signed.model_files())
+        signature(signed.oms(**serialization), signed.model_files())
     assert refused.value.code == "BadPredicate"
 
 
 def test_oms_may_leave_out_its_defaults_and_nothing_else() -> None:
     usual = signed.oms(ignore_paths=[".git", "model.sig"])
-    assert bundles.model_signature(usual, signed.model_files()).same
+    assert signature(usual, signed.model_files()).same
     with pytest.raises(Refused, match=r"'weights\.safetensors' left out") as refused:
-        bundles.model_signature(
-            signed.oms(ignore_paths=["weights.safetensors"]), signed.model_files()
-        )
+        signature(signed.oms(ignore_paths=["weights.safetensors"]), signed.model_files())
     assert refused.value.code == "PathsLeftOut"
 
 
@@ -90,12 +94,12 @@ def test_oms_lists_each_file_once_with_its_sha256(change: Callable[[Any], object
     said = signed.oms()
     change(said)
     with pytest.raises(Refused):
-        bundles.model_signature(said, signed.model_files())
+        signature(said, signed.model_files())
 
 
 def test_differences_are_named_up_to_a_number() -> None:
     there = signed.model_files({f"{n:03}": b"x" for n in range(50)})
-    compared = bundles.model_signature(signed.oms(), there)
+    compared = signature(signed.oms(), there)
     assert compared.missing == ["MLmodel", "weights.safetensors"]
     assert compared.unsigned == [f"{n:03}" for n in range(facts.MAX_FILES_NAMED)]
     assert not compared.same
@@ -154,4 +158,4 @@ def test_a_scan_cannot_have_ended_after_it_was_signed() -> None:
 def test_times_are_whole_seconds_in_utc() -> None:
     zone = dt.timezone(dt.timedelta(hours=2))
     moment = dt.datetime(2026, 1, 1, 12, 0, 0, 999, tzinfo=zone)
-    assert bundles.rfc3339(moment) == "2026-01-01T10:00:00Z"
+    assert rfc3339(moment) == "2026-01-01T10:00:00Z"

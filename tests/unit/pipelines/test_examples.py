@@ -14,8 +14,8 @@ import pytest
 from interlock.api.facts import Facts
 from interlock.api.kinds import KINDS, AgentDeployment, Kind
 from interlock.api.values import Outcome
-from interlock.evidence.bundles import rfc3339
-from interlock.evidence.bundles import scan as read_scan
+from interlock.evidence.predicates import vulns
+from interlock.evidence.predicates.base import Told, rfc3339
 from interlock.gates import grants, vulnerability_scan
 from interlock.policy import strict_yaml
 from interlock.policy.parse import TRUSTED_ROOT, parse
@@ -129,7 +129,7 @@ def test_the_agent_pins_the_model_that_lies_beside_it() -> None:
 def judged(name: str) -> Any:
     report = scan.read_report(EXAMPLES / "scans" / f"{name}.json")
     now = report.finished + timedelta(minutes=1)
-    said = read_scan(scan.predicate(report, report.finished, now), now)
+    said = vulns.read(scan.predicate(report, report.finished, now), Told(now, ()))
     evidence = scan_evidence(scan=said)
     policy = policies.good_policy(
         trust=policies.documents()["trust"] | {"scanners": [report.scanner]}

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from interlock.evidence.bundles import scan as read
+from interlock.evidence.predicates import vulns
+from interlock.evidence.predicates.base import Told
 from interlock_pipelines import scan
 from interlock_pipelines.errors import BadInput
 
@@ -44,7 +45,7 @@ def predicate(*found: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def test_times_versions_and_counts_are_those_of_the_report() -> None:
-    facts = read(predicate(vulnerability()), NOW)
+    facts = vulns.read(predicate(vulnerability()), Told(NOW, ()))
     assert facts.scanner == "pkg:golang/github.com/aquasecurity/trivy@v0.74.0"
     assert facts.scanner_version == "0.74.0"
     assert (facts.started, facts.finished) == ("2026-11-20T08:12:31Z",) * 2
@@ -53,13 +54,13 @@ def test_times_versions_and_counts_are_those_of_the_report() -> None:
 
 
 def test_each_package_is_named_with_its_own_severity_and_fix() -> None:
-    facts = read(
+    facts = vulns.read(
         predicate(
             vulnerability(Severity="LOW"),
             vulnerability(PkgName="libbar", Severity="CRITICAL", FixedVersion="2.0"),
             vulnerability(PkgName="libbaz", Severity="CRITICAL", FixedVersion=""),
         ),
-        NOW,
+        Told(NOW, ()),
     )
     assert [(f.package, f.severity, f.fixed) for f in facts.findings] == [
         ("libbar", "CRITICAL", "2.0"),
@@ -70,24 +71,24 @@ def test_each_package_is_named_with_its_own_severity_and_fix() -> None:
 
 @pytest.mark.parametrize("severity", ["", "NEGLIGIBLE", "UNKNOWN"])
 def test_what_nobody_rated_is_unknown(severity: str) -> None:
-    facts = read(predicate(vulnerability(Severity=severity)), NOW)
+    facts = vulns.read(predicate(vulnerability(Severity=severity)), Told(NOW, ()))
     assert facts.totals == {"UNKNOWN": 1}
 
 
 def test_suppressed_findings_are_counted() -> None:
     hidden: list[dict[str, Any]] = [{"Packages": [{}], "ExperimentalModifiedFindings": [{}, {}]}]
-    assert read(predicate(Results=hidden), NOW).suppressed == 2
+    assert vulns.read(predicate(Results=hidden), Told(NOW, ())).suppressed == 2
 
 
 @pytest.mark.parametrize("results", [None, [], [{"Target": "x"}], [{"Packages": None}]])
 def test_a_scan_that_saw_nothing_says_so(results: Any) -> None:
-    facts = read(predicate(Results=results), NOW)
+    facts = vulns.read(predicate(Results=results), Told(NOW, ()))
     assert (facts.packages, facts.findings) == (0, [])
 
 
 def test_long_texts_are_cut_to_what_a_reader_takes() -> None:
     long = vulnerability(PkgName="p" * 900, InstalledVersion="i" * 900, FixedVersion="f" * 900)
-    (finding,) = read(predicate(long), NOW).findings
+    (finding,) = vulns.read(predicate(long), Told(NOW, ())).findings
     assert (len(finding.package), len(finding.installed), len(finding.fixed)) == (256, 128, 512)
 
 

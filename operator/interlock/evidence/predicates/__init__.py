@@ -1,0 +1,14 @@
+"""Each predicate type that says something to a gate: who reads it, and what it becomes.
+
+One file a type. A type that is not named here is evidence of nothing but itself.
+"""
+
+from interlock.api import facts
+from interlock.evidence.predicates import oms, vulns
+from interlock.evidence.predicates.base import Reader
+
+READERS: dict[str, tuple[str, Reader]] = {
+    facts.OMS: ("model", oms.read),
+    facts.VULNS: ("scan", vulns.read),
+}
+"""Predicate type to the field of `facts.Evidence` that its reader fills."""
