@@ -11,6 +11,8 @@ import pytest
 from support.harness import Harness, Played
 from support.scenarios import SCENARIOS
 
+pytestmark = pytest.mark.timeout(3600)  # one set-up plays all cases: in full, hundreds
+
 
 @pytest.fixture(scope="module")
 def played(harness: Harness, full: bool, request: pytest.FixtureRequest) -> dict[str, Played]:
