@@ -115,16 +115,14 @@ class Lines:
         for thread in self._threads:
             thread.join(SECONDS)
 
-    def until(self, text: str) -> str:
-        """Wait for a line that has this in it."""
-        seen = []
-        while True:
+    def until(self, *texts: str) -> None:
+        """Wait until each of these was in a line, in whatever order they come."""
+        seen: list[str] = []
+        while missing := [one for one in texts if not any(one in line for line in seen)]:
             try:
                 seen.append(self._lines.get(timeout=SECONDS))
             except queue.Empty:
-                pytest.fail(f"no line with {text!r} within {SECONDS:.0f} s: {''.join(seen)}")
-            if text in seen[-1]:
-                return seen[-1]
+                pytest.fail(f"no line with {missing} within {SECONDS:.0f} s: {''.join(seen)}")
 
     def _read(self, stream: Iterator[str]) -> None:
         for line in stream:
@@ -140,7 +138,6 @@ def test_it_follows_an_agent_through_a_promotion_and_a_cut(
         lines = Lines(process)
         lines.until(f"pointer   {old}  1 of 1 pods ready")
         fresh.want("b")
-        lines.until("candidate")
         new = fresh.healthy(old)
         lines.until(f"pointer   {new}  1 of 1 pods ready")
 
@@ -148,8 +145,7 @@ def test_it_follows_an_agent_through_a_promotion_and_a_cut(
         lines.until("No answer from the cluster")
         third = fresh.serves("c")
         gate.open()
-        lines.until("The cluster answers again.")
-        lines.until(f"revision  {third}  serving")
+        lines.until("The cluster answers again.", f"revision  {third}  serving")
 
         until(lambda: len(_children(process)) == WATCHES, "a kubectl for each watch")
         kubectls = _children(process)
