@@ -15,11 +15,14 @@ ISSUER = "https://oidc.example"
 TRAINER = "trainer@line-4.example"
 BUILDER = "builder@line-4.example"
 SCANNER = "scanner@security.example"
+EVALUATOR = "evaluator@red-team.example"
 SCANNER_URI = "https://scanner.example/trivy"
 
 NAMESPACE = "line-4"
 REPOSITORY = "https://git.example/line-4/agents.git"
 APPROVALS = "https://git.example/line-4/approvals.git"
+
+_JSON = {"trusted_root": "trusted_root.json", "vulnerability_feed": "vulnerability-feed.json"}
 
 ROLES = {
     "quality-1": ["quality"],
@@ -97,6 +100,7 @@ def documents() -> dict[str, Any]:
                 {"role": "trainer", "identity": TRAINER, "issuer": ISSUER},
                 {"role": "builder", "identity": BUILDER, "issuer": ISSUER},
                 {"role": "scanner", "identity": SCANNER, "issuer": ISSUER},
+                {"role": "evaluator", "identity": EVALUATOR, "issuer": ISSUER},
             ],
             "scanners": [SCANNER_URI],
         },
@@ -134,13 +138,13 @@ def targets(**changes: Any) -> dict[str, bytes]:
 
     To change one field, change a value of `documents()` and pass it.
     """
-    unknown = set(changes) - set(documents())
+    unknown = set(changes) - set(documents()) - set(_JSON)
     assert not unknown, f"no such target: {unknown}"
     found: dict[str, bytes] = {}
     for stem, value in (documents() | changes).items():
         if value is not None:
-            ending = "json" if stem == "trusted_root" else "yaml"
-            found[f"{stem}.{ending}"] = value if isinstance(value, bytes) else _text(stem, value)
+            name = _JSON.get(stem, f"{stem}.yaml")
+            found[name] = value if isinstance(value, bytes) else _text(stem, value)
     return found
 
 
@@ -149,13 +153,29 @@ def good_policy(*, revocation_version: int = 1, **changes: Any) -> Policy:
     return parse(targets(**changes), revocation_version)
 
 
+def allowance(**changes: Any) -> dict[str, Any]:
+    """An exception for the finding of `facts.finding()` in the good spec's image, in force."""
+    whole = {
+        "vulnerability": "CVE-2026-1234",
+        "purl": "pkg:deb/debian/libfoo",
+        "image": f"sha256:{'5b' * 32}",
+        "justification": "vulnerable_code_not_in_execute_path",
+        "reason": "the parser is not linked into the agent",
+        "author": "developer-1",
+        "approver": "quality-1",
+        "created": "2026-11-15T12:00:00Z",
+        "expires": "2026-12-01T12:00:00Z",
+    }
+    return whole | changes
+
+
 def fingerprint(person: str) -> str:
     """The fingerprint of a person's key."""
     return ssh_fingerprint(ssh_line(person))
 
 
 def _text(stem: str, value: object) -> bytes:
-    if stem == "trusted_root":
+    if stem in _JSON:
         return json.dumps(value).encode()
     plain = json.loads(json.dumps(value))  # a list that is used twice would become an alias
     return yaml.safe_dump(plain, sort_keys=False).encode()

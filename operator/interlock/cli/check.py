@@ -16,7 +16,7 @@ import click
 from interlock.actions.facts import assemble, context_of, since_commit, with_config_maps
 from interlock.api import digests, names
 from interlock.api.config import Config
-from interlock.api.facts import Change, Context, Facts, Findings, Subject, Unresolved
+from interlock.api.facts import Change, Context, Evidence, Facts, Findings, Subject, Unresolved
 from interlock.api.observed import Observed
 from interlock.api.values import GateResult, Outcome, Purpose
 from interlock.cli import exits, ground, manifest, settings, usergit
@@ -170,11 +170,14 @@ async def _findings(agent: AgentFile, config: Config, rules: Rules, place: Place
     if isinstance(found, Unresolved):
         raise Failed(found.message)
     if found.change is None:
-        found = found.model_copy(update={"change": await _own_change(agent, rules, place)})
+        change = await _own_change(agent, rules, place, found.evidence)
+        found = found.model_copy(update={"change": change})
     return with_config_maps(found, agent.spec, _config_maps(agent, place.kubectl))
 
 
-async def _own_change(agent: AgentFile, rules: Rules, place: Place) -> Change | None:
+async def _own_change(
+    agent: AgentFile, rules: Rules, place: Place, evidence: Sequence[Evidence]
+) -> Change | None:
     """Return whose hands were on the file in the user's clone, as if HEAD were pushed."""
     clone = usergit.Clone.around(agent.path)
     if clone is None:
@@ -188,7 +191,8 @@ async def _own_change(agent: AgentFile, rules: Rules, place: Place) -> Change | 
     if source is None:
         return None
     mirror = Mirror(clone.git_dir)
-    return await authors.change(mirror, source.url, source.ref, path, clone.head, place.since)
+    found = await authors.change(mirror, source.url, source.ref, path, clone.head, place.since)
+    return await authors.containing(mirror, found, evidence)
 
 
 def _config_maps(agent: AgentFile, kubectl: Kubectl | None) -> dict[str, Mapping[str, str] | None]:

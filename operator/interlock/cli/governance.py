@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import wraps
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from interlock.cli import exits, tufrepo
 from interlock.cli.tufkeys import RepositoryRefused
 from interlock.policy.parse import TARGETS, PolicyError
+from interlock.policy.revocations import LISTS, Entry
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 P = ParamSpec("P")
@@ -106,33 +107,34 @@ def sign(directory: Path, keys: Path, expires: timedelta | None) -> None:
 @governance.command()
 @_DIRECTORY
 @_KEYS
-@click.option("--digest", help="Content, behaviour, model tree, image or bundle: 64 hex digits.")
-@click.option("--identity", help="A signer, exactly as in trust.yaml; needs --issuer.")
+@click.option("--digest", help="Content, behaviour, model tree, image, bundle or its statement.")
+@click.option("--identity", help="A signer, exactly as its certificates say; needs --issuer.")
 @click.option("--issuer", help="The issuer of --identity.")
+@click.option("--key", help="A managed key (sha256:…) or a person's SSH key (SHA256:…).")
+@click.option("--scanner", help="A scanner, by its URI or its image (sha256:…).")
+@click.option("--person", help="All approvals of a person, by the id in people.yaml.")
+@click.option("--approval", "nonce", metavar="NONCE", help="One approval.")
 @click.option("--since", metavar="TIME", help="Only what was signed from then on (RFC 3339).")
 @click.option("--reason", required=True, help="Why; shown to everyone whom it stops.")
 @_explained
-def revoke(
-    *,
-    directory: Path,
-    keys: Path,
-    digest: str | None,
-    identity: str | None,
-    issuer: str | None,
-    since: str | None,
-    reason: str,
-) -> None:
-    """Revoke a digest or a signer and sign; the key `oncall` is enough."""
-    if digest and not (identity or issuer or since):
-        signed = tufrepo.revoke_digest(directory, keys, digest=digest, reason=reason)
-    elif identity and issuer and not digest:
-        signed = tufrepo.revoke_signer(
-            directory, keys, identity=identity, issuer=issuer, reason=reason, since=since
-        )
-    else:
-        raise click.UsageError("give either --digest, or --identity and --issuer (and --since)")
-    _say_signed(signed)
+def revoke(*, directory: Path, keys: Path, **said: str | None) -> None:
+    """Revoke something or somebody and sign; the key `oncall` is enough."""
+    _say_signed(tufrepo.revoke(directory, keys, _entry(said)))
     click.echo("Commit and push: what runs under it is cut when the operator next reads it.")
+
+
+def _entry(said: Mapping[str, str | None]) -> Entry:
+    given = {name: value for name, value in said.items() if value is not None}
+    if "digest" in given:
+        given["digest"] = given["digest"].removeprefix("sha256:")
+    about = set(given) - {"reason", "since"}
+    for kind, (_, fields) in LISTS.items():
+        if about == set(fields) and given.keys() <= kind.model_fields.keys():
+            return kind.model_validate(given)
+    raise click.UsageError(
+        "give either --digest, --key, --scanner, --person, --approval, or --identity and "
+        "--issuer; --since goes with a signer, a key or a scanner"
+    )
 
 
 @governance.command()

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from interlock.api import digests
 from interlock.api.kinds import AgentDeployment, AgentDeploymentSpec
 from interlock.cli.exits import BadInput
-from interlock.cli.settings import complaints
 from interlock.policy import strict_yaml
+from interlock.policy.settings import complaints
 
 MAX_BYTES = 256 * 1024
 MAX_NEIGHBOURS = 256

@@ -4,13 +4,10 @@ import os
 from pathlib import Path
 
 import click
-from pydantic import ValidationError
 
 from interlock.api.config import Config
 from interlock.cli.exits import BadInput
-from interlock.policy import strict_yaml
-
-MAX_BYTES = 256 * 1024
+from interlock.policy import settings as loader
 
 option = click.option(
     "--config",
@@ -36,26 +33,9 @@ def load(path: Path | None) -> Config:
 def read(path: Path) -> Config:
     """Return the configuration in a file, as a service reads it. Raises BadInput."""
     try:
-        return Config.model_validate(strict_yaml.load(path.read_bytes(), limit=MAX_BYTES))
-    except FileNotFoundError:
-        raise BadInput(
-            f"there is no configuration {path}. Name one with --config or $INTERLOCK_CONFIG;"
-            " docs/configuration.md says what is in it."
-        ) from None
-    except OSError as error:
-        raise BadInput(f"the configuration {path} cannot be read: {error.strerror}") from None
-    except ValidationError as error:
-        raise BadInput(f"{path}: {complaints(error)}") from None
-    except ValueError as error:
-        raise BadInput(f"{path}: {error}") from None
-
-
-def complaints(error: ValidationError) -> str:
-    """Return the first few complaints of a model as one sentence."""
-    listed = error.errors(include_url=False, include_input=False)
-    said = [f"{'.'.join(map(str, one['loc'])) or 'the document'}: {one['msg']}" for one in listed]
-    rest = f"; and {len(said) - 5} more" if len(said) > 5 else ""
-    return "; ".join(said[:5]) + rest
+        return loader.read(path)
+    except loader.SettingsError as error:
+        raise BadInput(str(error)) from None
 
 
 def _folder(variable: str, fallback: str) -> Path:

@@ -42,8 +42,8 @@ from interlock.cli.tufkeys import (
 )
 from interlock.evidence import governance
 from interlock.evidence.governance import GovernanceRefused
-from interlock.policy.model import RevokedDigest, RevokedSigner
 from interlock.policy.parse import REVOCATIONS, parse, parse_revocations
+from interlock.policy.revocations import LISTS, Entry
 
 LIFETIMES = {
     "root": timedelta(days=365),
@@ -108,24 +108,25 @@ def sign(directory: Path, keys: Path, *, expires: timedelta | None = None) -> di
     return _sign(directory, keys, ("targets", "revocations"), expires)
 
 
-def revoke_digest(directory: Path, keys: Path, *, digest: str, reason: str) -> dict[str, int]:
-    """Revoke a digest and sign; needs the key `oncall` alone. Raises as `sign`, ValueError."""
-    entry = RevokedDigest(digest=digest.removeprefix("sha256:"), reason=reason)
-    return _revoke(directory, keys, "digests", ("digest",), entry.dump())
+def revoke(directory: Path, keys: Path, entry: Entry) -> dict[str, int]:
+    """Put an entry on the revocation list, in place of one about the same, and sign.
 
-
-def revoke_signer(
-    directory: Path,
-    keys: Path,
-    *,
-    identity: str,
-    issuer: str,
-    reason: str,
-    since: str | None = None,
-) -> dict[str, int]:
-    """Revoke a signer and sign; needs the key `oncall` alone. Raises as `sign`, ValueError."""
-    entry = RevokedSigner(identity=identity, issuer=issuer, since=since, reason=reason)
-    return _revoke(directory, keys, "signers", ("identity", "issuer"), entry.dump())
+    Needs the key `oncall` alone. Raises as `sign`.
+    """
+    file = directory / "targets" / REVOCATIONS
+    before = file.read_bytes()
+    part, about = LISTS[type(entry)]
+    lists: dict[str, Any] = {name: [] for name, _ in LISTS.values()}
+    lists |= parse_revocations(before).dump()
+    new = entry.dump()
+    others = [each for each in lists[part] if any(each[key] != new[key] for key in about)]
+    lists[part] = [*others, new]
+    _write(file, _revocations(lists))
+    try:
+        return _sign(directory, keys, ("revocations",), None)
+    except RepositoryRefused:
+        _write(file, before)  # an entry that nobody signed would look like a revocation
+        raise
 
 
 def status(directory: Path) -> Status:
@@ -159,23 +160,6 @@ def _sign(
     for role in owners:
         writer.sign_targets(role)
     return writer.finish()
-
-
-def _revoke(
-    directory: Path, keys: Path, part: str, identity: tuple[str, ...], entry: dict[str, Any]
-) -> dict[str, int]:
-    file = directory / "targets" / REVOCATIONS
-    before = file.read_bytes()
-    lists: dict[str, Any] = {"digests": [], "signers": []}
-    lists |= parse_revocations(before).dump()
-    others = [each for each in lists[part] if any(each[key] != entry[key] for key in identity)]
-    lists[part] = [*others, entry]
-    _write(file, _revocations(lists))
-    try:
-        return _sign(directory, keys, ("revocations",), None)
-    except RepositoryRefused:
-        _write(file, before)  # an entry that nobody signed would look like a revocation
-        raise
 
 
 def _revocations(lists: Mapping[str, list[dict[str, Any]]]) -> bytes:

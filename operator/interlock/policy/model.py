@@ -7,10 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from interlock.api import facts
-from interlock.api.kinds.base import Duration, Hex64, Model, Name, Time
+from interlock.api.kinds.base import Duration, Hex64, Model, Name, Sha256, Time
 from interlock.api.kinds.deployment import Tier
 from interlock.policy.evidence import EvidencePolicy, TierEvidence
+from interlock.policy.exceptions import Exceptions
+from interlock.policy.feed import Feed
+from interlock.policy.revocations import Revocations
+from interlock.policy.rules import Rules
+from interlock.policy.signers import Signer
 
 Role = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 PersonId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
@@ -20,8 +24,14 @@ GATE_NAMES = (
     "grants",
     "pins",
     "model-signature",
+    "model-content",
+    "training-record",
+    "evaluation",
     "image-signature",
+    "provenance",
+    "sbom",
     "vulnerability-scan",
+    "rules",
     "change-approval",
     "revocation",
 )
@@ -99,23 +109,14 @@ class People(Model):
     people: list[Person] = []
 
 
-class Signer(Model):
-    """An identity that may sign, in one role. Exact match of identity and issuer."""
-
-    role: Literal["trainer", "builder", "scanner", "evaluator"]
-    identity: str
-    issuer: str
-    not_before: Time | None = None
-    not_after: Time | None = None
-    compromised_since: Time | None = None
-
-
 class Trust(Model):
     """`trust.yaml`."""
 
     signers: list[Signer] = []
     scanners: list[str] = []
     """URIs of scanners whose word counts."""
+    scanner_images: list[Sha256] = []
+    """Digests of the images that those scanners may be run from; none: whatever they are."""
 
 
 class Slot(Model):
@@ -222,54 +223,14 @@ class Gates(EvidencePolicy):
     breakers: Breakers = Breakers()
     recheck: Duration = "30s"
     """How often a verdict that does not allow is asked for again."""
+    reverify: Duration = "1h"
+    """How often what serves is judged again: its evidence may have changed."""
 
 
 class Freezes(Model):
     """`freezes.yaml`. No window is defined yet: the list must be empty."""
 
     freezes: Annotated[list[str], Field(max_length=0)] = []
-
-
-class Exceptions(Model):
-    """`exceptions.yaml`. No exception is defined yet: the list must be empty."""
-
-    exceptions: Annotated[list[str], Field(max_length=0)] = []
-
-
-class RevokedDigest(Model):
-    """A digest that may not run: content, behaviour, model tree, image or bundle."""
-
-    digest: Hex64
-    reason: Annotated[str, Field(min_length=1, max_length=512)]
-
-
-class RevokedSigner(Model):
-    """An identity whose signatures count nothing, or nothing since a moment."""
-
-    identity: str
-    issuer: str
-    since: Time | None = None
-    reason: Annotated[str, Field(min_length=1, max_length=512)]
-
-
-class Revocations(Model):
-    """`revocations.yaml`, owned by its own role so that one person can act at night."""
-
-    digests: list[RevokedDigest] = []
-    signers: list[RevokedSigner] = []
-
-
-ROLE_OF: dict[str, str] = {
-    facts.OMS: "trainer",
-    facts.COSIGN: "builder",
-    facts.PROVENANCE: "builder",
-    facts.CYCLONEDX: "builder",
-    facts.SPDX: "builder",
-    facts.VULNS: "scanner",
-    facts.TEST_RESULT: "evaluator",
-    facts.TRAINING: "trainer",
-}
-"""Which role may sign which predicate type."""
 
 
 class Policy(Model):
@@ -283,6 +244,8 @@ class Policy(Model):
     freezes: Freezes
     exceptions: Exceptions
     revocations: Revocations
+    feed: Feed | None = None
+    user_rules: Rules = Rules()
     trusted_root: bytes
     """`trusted_root.json` as it was verified."""
     digest: Hex64

@@ -6,24 +6,38 @@ author thinks, is refused when it is written and not when it is needed.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar
+from datetime import timedelta
+from typing import Protocol, TypeVar
 
 from pydantic import ValidationError
 
 from interlock.api import digests
 from interlock.api.kinds.base import Model
-from interlock.policy import model, queries, strict_json, strict_yaml
+from interlock.policy import model, queries, signers, strict_json, strict_yaml
+from interlock.policy.exceptions import LONGEST, Exceptions
+from interlock.policy.feed import Feed
+from interlock.policy.revocations import Revocations
+from interlock.policy.rules import CelRule, Rules
 from interlock.policy.strict_text import StrictError
 
 MAX_TARGET = 256 * 1024
 """Bytes of one target."""
+MAX_TARGETS = 640 * 1024
+"""Bytes of all targets: they go to the verifier with every request."""
 REVOCATIONS = "revocations.yaml"
 TRUSTED_ROOT = "trusted_root.json"
+FEED = "vulnerability-feed.json"
+RULES = "rules.yaml"
 _TRUSTED_ROOT_TYPE = "application/vnd.dev.sigstore.trustedroot"
 _APPROVAL_GATE = "change-approval"
+_RULES_GATE = "rules"
 _WHOLE_HOST = re.compile(r"([a-z]+://)?+[^/*]+/")
 
 M = TypeVar("M", bound=Model)
+
+
+class _Load(Protocol):
+    def __call__(self, data: bytes, *, limit: int) -> object: ...
 
 
 class PolicyError(ValueError):
@@ -41,7 +55,9 @@ TARGETS = (
     "exceptions.yaml",
     REVOCATIONS,
 )
-"""All targets; each must be there, and no other."""
+"""Targets that must be there."""
+OPTIONAL = (FEED, RULES)
+"""Targets that may be there; no other may."""
 
 
 def parse(targets: Mapping[str, bytes], revocation_version: int) -> model.Policy:
@@ -54,7 +70,9 @@ def parse(targets: Mapping[str, bytes], revocation_version: int) -> model.Policy
         tiers=_read(model.Tiers, "tiers.yaml", targets),
         gates=_read(model.Gates, "gates.yaml", targets),
         freezes=_read(model.Freezes, "freezes.yaml", targets),
-        exceptions=_read(model.Exceptions, "exceptions.yaml", targets),
+        exceptions=_read(Exceptions, "exceptions.yaml", targets),
+        feed=_read_json(Feed, FEED, targets) if FEED in targets else None,
+        user_rules=_read(Rules, RULES, targets) if RULES in targets else Rules(),
         revocations=parse_revocations(targets[REVOCATIONS]),
         trusted_root=_trusted_root(targets[TRUSTED_ROOT]),
         digest=policy_digest(targets),
@@ -67,9 +85,9 @@ def parse(targets: Mapping[str, bytes], revocation_version: int) -> model.Policy
     return policy
 
 
-def parse_revocations(data: bytes) -> model.Revocations:
+def parse_revocations(data: bytes) -> Revocations:
     """Return the revocation list alone, which changes without the rest. Raises PolicyError."""
-    return _read(model.Revocations, REVOCATIONS, {REVOCATIONS: data})
+    return _read(Revocations, REVOCATIONS, {REVOCATIONS: data})
 
 
 def policy_digest(targets: Mapping[str, bytes]) -> str:
@@ -81,13 +99,23 @@ def policy_digest(targets: Mapping[str, bytes]) -> str:
 def _check_names(targets: Mapping[str, bytes]) -> None:
     if missing := [name for name in TARGETS if name not in targets]:
         raise PolicyError(f"the target {missing[0]} is missing; add it, be it an empty list")
-    if unknown := sorted(set(targets) - set(TARGETS)):
+    if unknown := sorted(set(targets) - {*TARGETS, *OPTIONAL}):
         raise PolicyError(f"the target {unknown[0][:64]!r} is unknown; remove it")
+    if (size := sum(len(data) for data in targets.values())) > MAX_TARGETS:
+        raise PolicyError(f"all targets together have {size} bytes; at most {MAX_TARGETS} are read")
 
 
 def _read(kind: type[M], name: str, targets: Mapping[str, bytes]) -> M:
+    return _valid(kind, name, targets[name], strict_yaml.load)
+
+
+def _read_json(kind: type[M], name: str, targets: Mapping[str, bytes]) -> M:
+    return _valid(kind, name, targets[name], strict_json.load)
+
+
+def _valid(kind: type[M], name: str, data: bytes, load: _Load) -> M:
     try:
-        value = strict_yaml.load(targets[name], limit=MAX_TARGET)
+        value = load(data, limit=MAX_TARGET)
         return kind.model_validate(value, strict=True, by_alias=True, by_name=False)
     except StrictError as error:
         raise PolicyError(f"{name}: {error}") from None
@@ -196,15 +224,85 @@ def _grants(namespace: str, grants: model.Grants) -> Iterator[str]:
             yield f"{where}: leaves the host open; write the whole host and a slash before the *"
 
 
+def _signers(policy: model.Policy) -> Iterator[str]:
+    """An entry of a signer means what it says, and names no more than its author can have meant."""
+    for number, signer in enumerate(policy.trust.signers):
+        for fault in signers.faults(signer):
+            yield f"trust.yaml: signers.{number}: {fault}"
+
+
 def _times(policy: model.Policy) -> Iterator[str]:
     """What begins, begins before it ends."""
     for signer in policy.trust.signers:
         if not _ordered(signer.not_before, signer.not_after):
-            yield f"trust.yaml: {signer.identity}: notAfter lies before notBefore"
+            yield f"trust.yaml: {signer.shown}: notAfter lies before notBefore"
     for person in policy.people.people:
         for key in person.keys:
             if not _ordered(key.not_before, key.not_after):
                 yield f"people.yaml: {person.id}: a key's notAfter lies before its notBefore"
+
+
+def _exceptions(policy: model.Policy) -> Iterator[str]:
+    """An exception is approved by somebody who may and is not its author, and ends soon."""
+    people = {person.id: person for person in policy.people.people}
+    for each in policy.exceptions.exceptions:
+        where = f"exceptions.yaml: {each.vulnerability} in {each.purl}"
+        for who in (each.author, each.approver):
+            if who not in people or not people[who].roles:
+                yield f"{where}: {who} is nobody with a role in people.yaml; name a person of it"
+        if each.author == each.approver:
+            yield f"{where}: {each.author} approves an exception of their own; ask somebody else"
+        if not {*people[each.approver].roles} & {*policy.exceptions.roles}:
+            known = ", ".join(policy.exceptions.roles) or "none: roles is empty"
+            yield f"{where}: {each.approver} has no role that may approve exceptions ({known})"
+        lasts = queries.moment(each.expires) - queries.moment(each.created)
+        if not timedelta(0) < lasts <= LONGEST:
+            yield (
+                f"{where}: it lasts {lasts.total_seconds() / 3600:g} hours from created to "
+                f"expires; at most {LONGEST.days} days, then decide again"
+            )
+
+
+def _feed(policy: model.Policy) -> Iterator[str]:
+    """What policy asks of the feed is in the feed."""
+    asked = [("gates.yaml", policy.gates.vulnerability_scan)]
+    for name, tier in _all_tiers(policy):
+        if tier.evidence.vulnerability_scan:
+            asked.append((f"tiers.yaml: {name}", tier.evidence.vulnerability_scan))
+    for where, scan in asked:
+        if scan.asks_feed and policy.feed is None:
+            yield f"{where}: it asks what is exploited; add {FEED}, or stop asking"
+        least = policy.feed.epss_at_least if policy.feed else 0
+        if scan.max_epss is not None and scan.max_epss < least:
+            yield (
+                f"{where}: maxEpss is {scan.max_epss:g} and {FEED} leaves out scores below "
+                f"{least:g}; make the feed with more of them, or raise maxEpss"
+            )
+
+
+def _rules(policy: model.Policy) -> Iterator[str]:
+    """Each rule has a name of its own and a type of its own, and somebody asks for them."""
+    rules = policy.user_rules.listed
+    names = [rule.name for rule in rules]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"{RULES}: {name} occurs twice; give each rule a name of its own"
+    yield from _ill_typed(rules)
+    asking = [name for name, tier in _all_tiers(policy) if _RULES_GATE in tier.gates]
+    if rules and not asking:
+        yield f"{RULES}: no tier asks for the gate {_RULES_GATE}; name it in tiers.yaml"
+    if asking and not rules:
+        yield f"tiers.yaml: {asking[0]}: the gate {_RULES_GATE} needs a rule; add one to {RULES}"
+
+
+def _ill_typed(rules: list[CelRule]) -> Iterator[str]:
+    if rules:
+        from interlock.policy import cel  # noqa: PLC0415 - 12 MiB, for policies with rules
+
+        for rule in rules:
+            try:
+                cel.check(rule.expression)
+            except cel.CelError as error:
+                yield f"{RULES}: {rule.name}: {error}"
 
 
 def _ordered(first: str | None, second: str | None) -> bool:
@@ -216,5 +314,9 @@ _CHECKS: tuple[Callable[[model.Policy], Iterator[str]], ...] = (
     _people,
     _tiers,
     _namespaces,
+    _signers,
     _times,
+    _exceptions,
+    _feed,
+    _rules,
 )

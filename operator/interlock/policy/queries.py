@@ -12,16 +12,12 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 
 from interlock.api import digests
-from interlock.api.facts import Evidence, Facts, Involved
+from interlock.api.facts import Facts, Involved
 from interlock.api.kinds.deployment import Tier
-from interlock.api.observed import Use
 from interlock.policy.evidence import EvidencePolicy, TierEvidence
 from interlock.policy.model import (
-    ROLE_OF,
     Person,
     Policy,
-    RevokedDigest,
-    RevokedSigner,
     Slot,
     SourceGrant,
     SshKey,
@@ -144,62 +140,12 @@ def unfilled(quorum: Iterable[Slot], people: Mapping[str, Collection[str]]) -> l
     return [role for n, role in enumerate(roles) if not _place(n, roles, people, taken, set())]
 
 
-def allowed_signer(policy: Policy, evidence: Evidence) -> bool:
-    """Whether trust.yaml lets this signer say this kind of thing at that time."""
-    role, at = ROLE_OF.get(evidence.predicate_type), datetime.fromisoformat(evidence.at)
-    mine = [
-        signer
-        for signer in policy.trust.signers
-        if (signer.identity, signer.issuer) == (evidence.identity, evidence.issuer)
-    ]
-    # A compromise is of the identity: another entry for it, in whatever role, does not heal it.
-    if any(s.compromised_since and at >= moment(s.compromised_since) for s in mine):
-        return False
-    return any(s.role == role and _valid(s.not_before, s.not_after, at) for s in mine)
-
-
-def revoked(policy: Policy, marks: Iterable[str]) -> RevokedDigest | None:
-    """Return the first entry of the revocation list that names one of these digests."""
-    wanted = {mark.removeprefix(_PREFIX) for mark in marks}
-    listed = policy.revocations.digests
-    return next((entry for entry in listed if entry.digest in wanted), None)
-
-
-def revoked_digest(policy: Policy, digest: str) -> str:
-    """Return why a digest is revoked; empty where it is not."""
-    entry = revoked(policy, (digest,))
-    return entry.reason if entry else ""
-
-
-def revoked_signer(policy: Policy, identity: str, issuer: str, at: datetime | str) -> str:
-    """Return why what this identity signed at a moment no longer counts; empty where it does."""
-    when = moment(at) if isinstance(at, str) else at
-    for entry in policy.revocations.signers:
-        if (entry.identity, entry.issuer) == (identity, issuer) and _since(entry, when):
-            return entry.reason
-    return ""
-
-
 def digests_of(spec: Mapping[str, Any], content: str) -> frozenset[str]:
     """Return all digests by which a revision can be revoked, as 64 hex digits.
 
     `spec` is the pinned spec without absent fields and defaults.
     """
     return frozenset({content, digests.behaviour(spec), *_digests_in(spec)})
-
-
-def revocation(policy: Policy, marks: Iterable[str], used: Iterable[Use]) -> str:
-    """Return why something with these digests, resting on these signatures, is revoked, or ''."""
-    if entry := revoked(policy, marks):
-        return f"digest {digests.short(entry.digest)} is revoked: {entry.reason}"
-    for identity, issuer, at in used:
-        if why := revoked_signer(policy, identity, issuer, at):
-            return f"signer {identity} ({issuer}) is revoked: {why}"
-    return ""
-
-
-def _since(entry: RevokedSigner, at: datetime) -> bool:
-    return entry.since is None or at >= moment(entry.since)
 
 
 def _digests_in(value: object) -> Iterator[str]:

@@ -13,8 +13,11 @@ from interlock.cli.governance import example_targets, governance
 from interlock.cli.tufkeys import RepositoryRefused
 from interlock.evidence.governance import load
 from interlock.policy.parse import parse, parse_revocations
+from interlock.policy.revocations import RevokedDigest
 from support.govrepo import govrepo
 from support.policies import targets
+
+LEAK = RevokedDigest(digest="a" * 64, reason="leaks")
 
 
 def run(*args: object) -> Result:
@@ -171,10 +174,34 @@ def test_revoke_a_signer_and_then_a_digest_keeps_both(made: tuple[Path, Path]) -
     for more in ((), since):
         result = run("revoke", directory, "--keys", keys, *who, *more, "--reason", "stolen")
         assert result.exit_code == 0, result.output
-    tufrepo.revoke_digest(directory, keys, digest="a" * 64, reason="leaks")
+    tufrepo.revoke(directory, keys, LEAK)
     listed = parse_revocations((directory / "targets/revocations.yaml").read_bytes())
     assert [each.since for each in listed.signers] == ["2026-11-20T00:00:00Z"]
     assert len(listed.digests) == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "part"),
+    [
+        ("--key", "sha256:" + "b" * 64, "keys"),
+        ("--key", "SHA256:" + "b" * 43, "keys"),
+        ("--scanner", "pkg:golang/example/trivy@0.69.4", "scanners"),
+        ("--person", "quality-1", "persons"),
+        ("--approval", "n" * 16, "approvals"),
+    ],
+)
+def test_revoke_anything_that_can_be_revoked(
+    made: tuple[Path, Path], option: str, value: str, part: str
+) -> None:
+    directory, keys = made
+    tufrepo.revoke(directory, keys, LEAK)
+    for _ in range(2):
+        result = run("revoke", directory, "--keys", keys, option, value, "--reason", "stolen")
+        assert result.exit_code == 0, result.output
+    listed = parse_revocations((directory / "targets/revocations.yaml").read_bytes()).dump()
+    (entry,) = listed[part]
+    assert value in entry.values()
+    assert len(listed["digests"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -183,7 +210,9 @@ def test_revoke_a_signer_and_then_a_digest_keeps_both(made: tuple[Path, Path]) -
         ((), 2, "give either --digest"),
         (("--digest", "a" * 64, "--issuer", "https://x.example"), 2, "give either --digest"),
         (("--identity", "x"), 2, "give either --digest"),
+        (("--person", "quality-1", "--since", "2026-11-20T00:00:00Z"), 2, "--since goes with"),
         (("--digest", "abc"), 2, "digest: "),
+        (("--key", "abc"), 2, "key: "),
         (("--identity", "x", "--issuer", "y", "--since", "yesterday"), 2, "since: "),
     ],
 )

@@ -159,7 +159,8 @@ def test_an_end_before_the_beginning_is_refused() -> None:
     trust, people = documents()["trust"], documents()["people"]
     trust["signers"][0] |= window
     people["people"][0]["keys"][0] |= window
-    assert "trust.yaml: trainer@line-4.example: notAfter lies" in refusal(trust=trust)
+    signer = "trainer@line-4.example (https://oidc.example)"
+    assert f"trust.yaml: {signer}: notAfter lies" in refusal(trust=trust)
     assert "people.yaml: quality-1: a key's notAfter lies" in refusal(people=people)
 
 

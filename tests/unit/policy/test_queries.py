@@ -3,23 +3,19 @@
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.api import digests, facts
-from interlock.api.facts import Evidence, Involved
-from interlock.policy import queries
-from interlock.policy.model import Policy, Slot
+from interlock.api import digests
+from interlock.api.facts import Involved
+from interlock.policy import queries, revocations
+from interlock.policy.model import Slot
 from support.policies import (
     APPROVALS,
-    BUILDER,
-    ISSUER,
     REPOSITORY,
     ROLES,
-    TRAINER,
     documents,
     email,
     fingerprint,
@@ -194,90 +190,6 @@ def test_each_person_fills_one_slot(
     assert queries.unfilled(slots, people) == missing
 
 
-def evidence(kind: str = facts.OMS, identity: str = TRAINER, issuer: str = ISSUER) -> Evidence:
-    return Evidence(
-        bundle="b" * 64,
-        location="run",
-        predicate_type=kind,
-        subjects=[],
-        identity=identity,
-        issuer=issuer,
-        at=DAY,
-    )
-
-
-@pytest.mark.parametrize(
-    ("shown", "allowed"),
-    [
-        (evidence(), True),
-        (evidence(kind=facts.COSIGN, identity=BUILDER), True),
-        (evidence(kind=facts.COSIGN), False),
-        (evidence(kind=facts.VULNS), False),
-        (evidence(kind="https://example/unknown"), False),
-        (evidence(identity=TRAINER.upper()), False),
-        (evidence(issuer="https://oidc.example/"), False),
-    ],
-)
-def test_signers_are_matched_exactly_and_by_role(shown: Evidence, allowed: bool) -> None:
-    assert queries.allowed_signer(POLICY, shown) is allowed
-
-
-def trusting(change: dict[str, Any], *more: dict[str, Any]) -> Policy:
-    trust = documents()["trust"]
-    trust["signers"][0] |= change
-    trust["signers"].extend(more)
-    return good_policy(trust=trust)
-
-
-@pytest.mark.parametrize(
-    ("change", "allowed"),
-    [
-        ({"notBefore": DAY}, True),
-        ({"notBefore": "2026-11-20T12:00:01Z"}, False),
-        ({"notAfter": DAY}, True),
-        ({"notAfter": "2026-11-20T11:59:59Z"}, False),
-        ({"compromisedSince": "2026-11-20T12:00:01Z"}, True),
-        ({"compromisedSince": DAY}, False),
-    ],
-)
-def test_a_signer_counts_at_its_time(change: dict[str, Any], allowed: bool) -> None:
-    assert queries.allowed_signer(trusting(change), evidence()) is allowed
-
-
-def test_a_second_entry_does_not_heal_a_compromise() -> None:
-    again = {"role": "trainer", "identity": TRAINER, "issuer": ISSUER}
-    assert not queries.allowed_signer(trusting({"compromisedSince": DAY}, again), evidence())
-
-
-def revoking(**lists: Any) -> Policy:
-    return good_policy(revocations=lists)
-
-
-def test_a_digest_is_revoked_however_it_is_written() -> None:
-    policy = revoking(digests=[{"digest": "a" * 64, "reason": "leaks"}])
-    assert queries.revoked_digest(policy, "a" * 64) == "leaks"
-    assert queries.revoked_digest(policy, "sha256:" + "a" * 64) == "leaks"
-    assert queries.revoked_digest(policy, "b" * 64) == ""
-    assert queries.revoked(policy, ["b" * 64, "a" * 64]) == policy.revocations.digests[0]
-
-
-@pytest.mark.parametrize(
-    ("since", "why"),
-    [
-        (None, "stolen"),
-        (DAY, "stolen"),
-        ("2026-11-20T12:00:01Z", ""),
-    ],
-)
-def test_a_signer_is_revoked_since(since: str | None, why: str) -> None:
-    entry = {"identity": TRAINER, "issuer": ISSUER, "since": since, "reason": "stolen"}
-    policy = revoking(signers=[{k: v for k, v in entry.items() if v}])
-    assert queries.revoked_signer(policy, TRAINER, ISSUER, DAY) == why
-    assert queries.revoked_signer(policy, TRAINER, ISSUER, NOON) == why
-    assert queries.revoked_signer(policy, TRAINER, "https://other.example", NOON) == ""
-    assert bool(queries.revocation(policy, [], [(TRAINER, ISSUER, NOON)])) is bool(why)
-
-
 def test_all_that_a_revision_is_made_of_can_be_revoked() -> None:
     spec = {
         "image": f"registry.example/agents/press:1@sha256:{'1' * 64}",
@@ -292,9 +204,9 @@ def test_all_that_a_revision_is_made_of_can_be_revoked() -> None:
     marks = queries.digests_of(spec, "c" * 64)
     assert {digit * 64 for digit in "12345c"} < marks
     for mark in marks:
-        policy = revoking(digests=[{"digest": mark, "reason": "leaks"}])
-        assert "is revoked: leaks" in queries.revocation(policy, marks, [])
-    assert queries.revocation(POLICY, marks, [(TRAINER, ISSUER, NOON)]) == ""
+        policy = good_policy(revocations={"digests": [{"digest": mark, "reason": "leaks"}]})
+        said = revocations.why(policy.revocations, revocations.of_digests(marks))
+        assert said.endswith("is revoked: leaks")
 
 
 def test_revoking_the_behaviour_is_enough() -> None:
