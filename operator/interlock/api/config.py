@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, ClassVar, Literal, Protocol, TypeVar
 
 from pydantic import Field
 
-from interlock.api.kinds.base import Duration, Model
+from interlock.api.kinds.base import Duration, Model, Reference, Rule
 
 
 class Registry(Model):
@@ -80,8 +80,19 @@ class VerifierSocket(Model):
     socket: Path
 
 
+INIT_CONTAINER = "InitContainer"
+
+
 class Config(Model):
     """The whole file."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.modelDelivery != 'InitContainer' || self.modelCopier.contains('@')",
+            "modelDelivery: InitContainer needs modelCopier, an image with @sha256:…",
+            lambda config: config.model_delivery != INIT_CONTAINER or "@" in config.model_copier,
+        ),
+    )
 
     cluster: str = "default"
     registries: dict[str, Registry] = {}
@@ -92,8 +103,17 @@ class Config(Model):
     verifier: VerifierSocket | None = None
     prometheus: Prometheus | None = None
     alerts: Alerts | None = None
+    model_delivery: Literal["ImageVolume", "InitContainer"] = "ImageVolume"
+    """How a model gets into its pod; init containers are for clusters without image volumes."""
+    model_copier: Reference | Literal[""] = ""
+    """The image of what copies models there, by digest."""
     state_dir: Path = Path("/var/lib/interlock")
     """Caches only."""
+
+    @property
+    def copier(self) -> str:
+        """The image that copies models into pods; empty where they are image volumes."""
+        return self.model_copier if self.model_delivery == INIT_CONTAINER else ""
 
 
 class _Prefixed(Protocol):

@@ -38,6 +38,8 @@ class Content(Model):
 
     formats: dict[str, int] = {}
     """Format to number of files, of those that are whole and plain."""
+    first: dict[str, str] = {}
+    """Format to the path of its first file, so that a message can name one."""
     faults: Annotated[list[Fault], Field(max_length=MAX_NAMED)] = []
     pickles: Annotated[list[Pickle], Field(max_length=MAX_NAMED)] = []
     loaders: Annotated[list[str], Field(max_length=MAX_NAMED)] = []

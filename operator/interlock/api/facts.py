@@ -10,6 +10,7 @@ from pydantic import Field
 
 from interlock.api import digests
 from interlock.api.content import Content
+from interlock.api.digests import ModelFile
 from interlock.api.kinds.base import Hex64, Model, Time
 from interlock.api.proofs import Evaluation, Provenance, Sbom, Training
 from interlock.api.values import Purpose
@@ -17,6 +18,7 @@ from interlock.api.values import Purpose
 MAX_FACTS_BYTES = 256 * 1024
 MAX_FINDINGS = 500
 MAX_FILES_NAMED = 20
+MAX_ECOSYSTEMS = 16
 
 OMS = "https://model_signing/signature/v1.0"
 COSIGN = "https://sigstore.dev/cosign/sign/v1"
@@ -24,6 +26,10 @@ VULNS = "https://in-toto.io/attestation/vulns/v0.2"
 PROVENANCE = "https://slsa.dev/provenance/v1"
 CYCLONEDX = "https://cyclonedx.org/bom"
 SPDX = "https://spdx.dev/Document"
+SPDX_2_3 = "https://spdx.dev/Document/v2.3"
+SPDX_3 = "https://spdx.dev/Document/v3"
+SBOMS = (CYCLONEDX, SPDX, SPDX_2_3, SPDX_3)
+"""Bills of materials: tools write the version of SPDX into the type, or leave it out."""
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 TRAINING = "https://interlock.dev/attestation/training/v1"
 APPROVAL = "https://interlock.dev/attestation/change-approval/v1"
@@ -61,6 +67,18 @@ class Pin(Model):
         return bool(self.got) and self.got == self.expected
 
 
+class Registered(Model):
+    """The registered version that the pins were compared with: it is a name, and names move."""
+
+    name: str
+    version: str
+    model_id: str = ""
+    """MLflow's id of the logged model; empty where the version was made of none."""
+    created: Time | None = None
+    """When the version was created. A model that was deleted and made again keeps name and
+    version, and gets another id and time."""
+
+
 class FileDifference(Model):
     """A file whose bytes are not those that were signed."""
 
@@ -90,6 +108,10 @@ class Finding(Model):
     package: str
     installed: str = ""
     fixed: str = ""
+    purl: str = ""
+    """Package URL, as the scanner names it."""
+    published: Time | None = None
+    """When the vulnerability became known."""
     severity: Literal["CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN"]
 
 
@@ -98,6 +120,8 @@ class Scan(Model):
 
     scanner: str
     scanner_version: str = ""
+    scanner_image: str = ""
+    """`sha256:…` of the image that the scanner ran from; empty where it does not say."""
     database: Time
     """When the scanner's database was last updated."""
     started: Time
@@ -108,6 +132,14 @@ class Scan(Model):
     """Severity to count, of all findings, named above or not."""
     suppressed: int = 0
     packages: int = 0
+    os: str = ""
+    """The operating system that it recognised; empty for none."""
+    end_of_life: bool = False
+    """Whether that operating system gets no more fixes."""
+    ecosystems: Annotated[list[str], Field(max_length=MAX_ECOSYSTEMS)] = []
+    """Kinds of packages that it found the lists of, such as `debian` or `gobinary`."""
+    secrets: int | None = None
+    """How many secrets it found; None where it did not look for any."""
 
 
 class Evidence(Model):
@@ -115,6 +147,8 @@ class Evidence(Model):
 
     bundle: Hex64
     """SHA-256 of the bundle's bytes."""
+    statement: Hex64 | Literal[""] = ""
+    """SHA-256 of the statement that was signed: the same, however its bundle is written."""
     location: str
     predicate_type: str
     subjects: list[tuple[str, str]]
@@ -185,6 +219,8 @@ class Change(Model):
     ref: str
     path: str
     commit: str
+    contains: list[str] | None = None
+    """Commits that provenance names and that `commit` is or continues; None where it names none."""
     people: list[Involved] = []
     unsigned: int = 0
     """How many of those commits carry no signature that could be read."""
@@ -229,6 +265,8 @@ class Facts(Model):
     revocation_version: int = 0
     root_digest: str = ""
     pins: list[Pin] = []
+    registered: Registered | None = None
+    """None where the spec names no model, or the registry has no such version."""
     evidence: list[Evidence] = []
     denied: list[Denied] = []
     content: Content | None = None
@@ -252,7 +290,11 @@ class Facts(Model):
 class Findings(Model):
     """What the verifier learned about one subject: the part of the facts that needs the world."""
 
+    files: list[ModelFile] = []
+    """The model's files as they were hashed, where init containers have to copy them. Not kept in
+    the facts: `model.tree` is their digest."""
     pins: list[Pin] = []
+    registered: Registered | None = None
     evidence: list[Evidence] = []
     denied: list[Denied] = []
     content: Content | None = None

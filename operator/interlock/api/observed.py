@@ -7,7 +7,7 @@ this process that may be lost (when something was judged last). Nothing here is 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from interlock.api.kinds.deployment import AgentDeploymentSpec
 from interlock.api.kinds.records import Cause, Ending, TransitionType, VerdictName
@@ -16,8 +16,17 @@ from interlock.api.values import Purpose
 Action = Literal["hold", "rollback", "quarantine", "freeze"]
 """What a bad vote asks for: stop promotions, leave the revision, isolate the agent, wait for
 a person."""
-Use = tuple[str, str, datetime]
-"""A signer at work: identity, issuer, and when the signature was made."""
+
+
+class Use(NamedTuple):
+    """One thing that a verdict rests on and that a revocation may name."""
+
+    kind: Literal["digest", "signer", "key", "scanner", "person", "approval"]
+    name: str
+    issuer: str = ""
+    """Of a signer: who vouches for the identity."""
+    at: datetime | None = None
+    """When it signed, where somebody witnessed that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +72,16 @@ class Verdict:
     at: datetime
     expires: datetime | None
     inputs: str
+    fresh_until: datetime | None = None
+    """When its evidence gets too old for a promotion."""
     gate: str = ""
     """The first gate that does not let through."""
+    reason: str = ""
     message: str = ""
     nonces: tuple[str, ...] = ()
     """Nonces of the approvals that counted."""
-    signers: tuple[Use, ...] = ()
-    """On whose word it rests: identity, issuer, and when they signed."""
+    uses: tuple[Use, ...] = ()
+    """What it rests on: signatures, approvals, and who made them with what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +231,8 @@ class Timing:
     ready_within: timedelta
     recheck: timedelta
     """How often a verdict that does not allow is asked for again."""
+    reverify: timedelta = timedelta(hours=1)
+    """How often what serves is judged again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,11 @@ class Provenance(Model):
     """`runDetails.builder.id`."""
     build_type: str
     source: str = ""
-    """URI of the source among the resolved dependencies; empty where none or several are named."""
+    """URI of the one resolved dependency with a commit; empty where none or several have one."""
     commit: str = ""
-    """The source's commit, 40 or 64 lower-case hex digits."""
+    """That commit, 40 or 64 lower-case hex digits."""
     parameters: dict[str, str] = {}
-    """`externalParameters` with nested names joined by dots, each value as its JSON."""
+    """`externalParameters`, nested names joined by dots; what is no text is its JSON."""
     dependencies: int = 0
 
 
@@ -37,9 +37,15 @@ class Sbom(Model):
     version: str
     components: int
     unidentified: int = 0
-    """Components without a package URL, or with one that has no version."""
+    """Packages among them without a package URL, or with one that has no version."""
+    describes: Annotated[list[Hex64], Field(max_length=MAX_NAMED)] = []
+    """SHA-256 of what the document itself says that it is about; empty where it does not say."""
     models: Annotated[list[Hex64], Field(max_length=MAX_NAMED)] = []
     """SHA-256 of each machine-learning model that it lists (an ML-BOM)."""
+    unlisted: int = 0
+    """Files of the agent's model whose SHA-256 it does not list."""
+    unlisted_files: Names = []
+    """The first of them."""
 
 
 class Evaluation(Model):

@@ -5,6 +5,7 @@ Kubernetes wants a structural schema, which JSON Schema as pydantic writes it is
 did not write must stay unwritten, or its digest would depend on the server that defaulted it.
 """
 
+from copy import deepcopy
 from typing import Any
 
 from interlock.api.kinds.base import Kind
@@ -79,7 +80,7 @@ def _version(kind: type[Kind]) -> Schema:
 
 def _node(schema: Schema, defs: Schema) -> Schema:
     schema = _flat(schema, defs)
-    out = _description(schema) | {key: schema[key] for key in _KEPT if key in schema}
+    out = _description(schema) | {key: deepcopy(schema[key]) for key in _KEPT if key in schema}
     if "const" in schema:
         out["enum"] = [schema["const"]]
     out |= {key: value for key, value in schema.items() if key.startswith("x-kubernetes-")}

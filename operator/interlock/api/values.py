@@ -53,6 +53,8 @@ class GateResult:
     """SHA-256 of the bundles or envelopes that the answer rests on."""
     expires: datetime | None = None
     """When the answer must be asked for again; None where nothing in it ages."""
+    fresh_until: datetime | None = None
+    """When the evidence gets too old for a promotion, whatever was asked: what serves goes on."""
 
 
 Clock = Callable[[], datetime]

@@ -5,9 +5,10 @@ it excludes a person and never vouches for one. A signature that holds adds the 
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from interlock.api.facts import Change, Involved
+from interlock.api.facts import Change, Evidence, Involved
 from interlock.evidence import sshsig
 from interlock.evidence.git import MAX_COMMITS, CommitInfo, GitRefused, Mirror
 
@@ -52,6 +53,20 @@ async def change(  # noqa: PLR0917 - the contract
     return Change.model_validate(
         about | {"people": listed[:MAX_PEOPLE], "unsigned": unsigned, "complete": whole}
     )
+
+
+async def containing(mirror: Mirror, change: Change, evidence: Iterable[Evidence]) -> Change:
+    """Return the change with those commits that it contains, of all that provenance names."""
+    named = {each.provenance.commit for each in evidence if each.provenance} - {""}
+    contains = [each for each in sorted(named) if await _contains(mirror, each, change.commit)]
+    return change.model_copy(update={"contains": contains or None})
+
+
+async def _contains(mirror: Mirror, old: str, new: str) -> bool:
+    try:
+        return await mirror.is_ancestor(old, new)
+    except GitRefused:  # a commit id of another kind of repository
+        return False
 
 
 def involved(commit: CommitInfo) -> set[Involved]:

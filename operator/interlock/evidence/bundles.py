@@ -13,12 +13,14 @@ from interlock.api.facts import Denied, Evidence
 from interlock.evidence.http import MAX_BLOB_BYTES, Blob, shown
 from interlock.evidence.predicates import READERS
 from interlock.evidence.predicates.base import Told, rfc3339
-from interlock.evidence.sigstore import Refusal, SigstoreVerifier, Verified
+from interlock.evidence.predicates.vulns import newest_in_full
+from interlock.evidence.proven import Verifies
+from interlock.evidence.sigstore import Refusal, Verified
 from interlock.evidence.statement import Refused
 
 
 def read(
-    blobs: Iterable[Blob], verifier: SigstoreVerifier, files: Sequence[ModelFile], now: datetime
+    blobs: Iterable[Blob], verifier: Verifies, files: Sequence[ModelFile], now: datetime
 ) -> tuple[list[Evidence], list[Denied]]:
     """Return what the bundles prove and which prove nothing, each once, sorted by digest."""
     evidence: dict[str, Evidence] = {}
@@ -29,11 +31,12 @@ def read(
             evidence.setdefault(found.bundle, found)
         else:
             denied.setdefault(found.bundle, found)
-    return [evidence[key] for key in sorted(evidence)], [denied[key] for key in sorted(denied)]
+    proofs = newest_in_full([evidence[key] for key in sorted(evidence)])
+    return proofs, [denied[key] for key in sorted(denied)]
 
 
 def _one(
-    blob: Blob, verifier: SigstoreVerifier, files: Sequence[ModelFile], now: datetime
+    blob: Blob, verifier: Verifies, files: Sequence[ModelFile], now: datetime
 ) -> Evidence | Denied:
     if blob.data is None:
         size = MAX_BLOB_BYTES >> 20
@@ -61,6 +64,7 @@ def _denied(blob: Blob, why: Refusal) -> Denied:
 def _evidence(blob: Blob, proven: Verified, files: Sequence[ModelFile]) -> Evidence:
     found = Evidence(
         bundle=sha256(blob.data or b""),
+        statement=proven.statement,
         location=shown(blob.location, 512),
         predicate_type=proven.predicate_type,
         subjects=list(proven.subjects),

@@ -7,8 +7,7 @@ notices.
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -16,24 +15,27 @@ from pydantic import ValidationError
 
 from interlock.api import digests, facts
 from interlock.api.config import Config
+from interlock.api.digests import ModelFile
 from interlock.api.facts import Approval, Change, Denied, Findings, Unresolved
 from interlock.api.kinds.deployment import AgentDeploymentSpec
 from interlock.api.reasons import Reason
 from interlock.api.values import Clock
 from interlock.evidence import agentfile, approvals, authors, bundles
+from interlock.evidence.filelock import locked
 from interlock.evidence.git import Mirror, mirror_for
+from interlock.evidence.hashing import HashCache
 from interlock.evidence.http import Blob, SourceError, SourceRefused
 from interlock.evidence.oci import Reference
-from interlock.evidence.resolve import Resolved, World, pins, resolve
+from interlock.evidence.proven import Proven
+from interlock.evidence.resolve import Resolved, World, pins, registered, resolve
 from interlock.evidence.sigstore import SigstoreVerifier
 from interlock.evidence.wire import MAX_SECONDS, FindingsRequest
 from interlock.policy import Policy
 from interlock.policy.model import NamespacePolicy, SourceGrant
 from interlock.policy.parse import PolicyError, parse
+from interlock.render import Unrenderable
+from interlock.render.delivery import manifest
 
-MAX_JOBS = 8
-MAX_JOBS_OF_ONE = 3
-"""Jobs of one namespace at a time: sources that hang hold up those who named them."""
 MAX_FINDINGS_BYTES = facts.MAX_FACTS_BYTES - 64 * 1024
 """Leaves room in the facts for the subject and its context."""
 
@@ -41,19 +43,26 @@ _log = logging.getLogger(__name__)
 
 
 class Gatherer:
-    """Gathers findings for as many agents as fit; keeps connections and git mirrors between."""
+    """Gathers findings; what it keeps is git mirrors below `stateDir`, and its cache."""
 
     def __init__(
-        self, config: Config, clock: Clock = lambda: datetime.now(UTC), seconds: float = MAX_SECONDS
+        self,
+        config: Config,
+        clock: Clock = lambda: datetime.now(UTC),
+        seconds: float = MAX_SECONDS,
+        cache: HashCache | None = None,
+        policy: Policy | None = None,
     ) -> None:
+        """`cache` is what was hashed and verified before, of one and the same agent.
+
+        `policy` is the requests' own, where somebody has parsed it already.
+        """
         self._config = config
         self._clock = clock
         self._seconds = seconds
-        self._world = World(config)
-        self._jobs = asyncio.Semaphore(MAX_JOBS)
-        self._jobs_of: dict[str, asyncio.Semaphore] = defaultdict(_few)
-        self._mirrors: dict[str, tuple[Mirror, asyncio.Lock]] = {}
-        self._verifier: tuple[str, SigstoreVerifier] | None = None
+        self._cache = cache or HashCache()
+        self._policy = policy
+        self._world = World(config, self._cache)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -63,11 +72,7 @@ class Gatherer:
         """Return what the world says, or why it could not be asked. Never raises."""
         agent = f"{request.namespace}/{request.name}"
         try:
-            async with (
-                asyncio.timeout(self._seconds),
-                self._jobs_of[request.namespace],
-                self._jobs,
-            ):
+            async with asyncio.timeout(self._seconds):
                 return _bounded(await self._gather(request))
         except SourceError as error:
             return error.unresolved()
@@ -77,8 +82,10 @@ class Gatherer:
                 f"The evidence of {agent} was not gathered within {self._seconds:.0f} s. A "
                 "registry or git server is slow, or the model is very large; it is tried again.",
             )
-        except (PolicyError, ValidationError) as error:
+        except (PolicyError, ValidationError, Unrenderable) as error:
             return _unresolved(Reason.INVALID, f"{agent} cannot be judged: {error}")
+        except MemoryError:
+            raise  # nothing that is said now could be relied on
         except Exception:  # one agent's surprise must not become another's
             _log.exception("gathering the evidence of %s failed", agent)
             return _unresolved(
@@ -89,7 +96,8 @@ class Gatherer:
     async def _gather(self, request: FindingsRequest) -> Findings:
         spec = AgentDeploymentSpec.model_validate(request.spec)
         targets = {name: text.encode() for name, text in request.targets.items()}
-        policy = parse(targets, revocation_version=0)  # judging is the gates' business, not ours
+        # Judging is the gates' business, not ours: whatever version of the revocations this is.
+        policy = self._policy or parse(targets, revocation_version=0)
         resolved = await resolve(spec, self._world)
         evidence, denied = await self._evidence(spec, resolved, policy)
         granted = policy.namespaces.namespaces.get(request.namespace)
@@ -97,11 +105,20 @@ class Gatherer:
         approved, refused = await self._approvals(granted, content)
         return Findings(
             pins=pins(spec, resolved),
+            registered=registered(resolved),
             evidence=evidence,
             denied=denied + refused,
+            content=resolved.model.content if resolved.model else None,
             approvals=approved,
-            change=await self._change(granted, request, content),
+            change=await self._change(granted, request, content, evidence),
+            files=self._files(resolved),
         )
+
+    def _files(self, resolved: Resolved) -> list[ModelFile]:
+        """Return what init containers have to copy; nothing where the model is a volume."""
+        files = resolved.model.files if resolved.model and self._config.copier else ()
+        manifest(files)  # raises where the controller could not take them
+        return list(files)
 
     async def _evidence(
         self, spec: AgentDeploymentSpec, resolved: Resolved, policy: Policy
@@ -131,14 +148,18 @@ class Gatherer:
         return [found[key] for key in sorted(found)], refused
 
     async def _change(
-        self, granted: NamespacePolicy | None, request: FindingsRequest, content: str
+        self,
+        granted: NamespacePolicy | None,
+        request: FindingsRequest,
+        content: str,
+        evidence: Sequence[facts.Evidence],
     ) -> Change | None:
         """Return who touched the file, in the first granted repository whose file says this."""
         for source in granted.repositories if granted else ():
             async with self._fetched(source.url, source.ref) as mirror:
                 found = await self._in(mirror, source, request, content)
-            if found:
-                return found
+                if found:
+                    return await authors.containing(mirror, found, evidence)
         return None
 
     async def _in(
@@ -156,31 +177,28 @@ class Gatherer:
     @asynccontextmanager
     async def _fetched(self, url: str, ref: str) -> AsyncIterator[Mirror]:
         """Give a mirror with a ref fetched just now; no other job touches it meanwhile."""
-        if url not in self._mirrors:
-            folder = self._config.state_dir / "git"
-            self._mirrors[url] = (mirror_for(folder, url, self._config.git), asyncio.Lock())
-        mirror, lock = self._mirrors[url]
-        async with lock:
+        folder = self._config.state_dir / "git"
+        async with locked(folder / f"{digests.sha256(url.encode())}.lock"):
+            mirror = mirror_for(folder, url, self._config.git)
             fetched = await mirror.fetch(url, {ref: ref})
             for sentence in fetched.refused.values():
                 _log.warning("%s: %s", url, sentence)
             yield mirror
 
-    def _verifier_for(self, policy: Policy) -> SigstoreVerifier:
-        if self._verifier is None or self._verifier[0] != policy.root_digest:
+    def _verifier_for(self, policy: Policy) -> Proven:
+        def made() -> SigstoreVerifier:
             try:
-                self._verifier = (policy.root_digest, SigstoreVerifier(policy.trusted_root))
+                keys = (signer.key for signer in policy.trust.signers if signer.key)
+                return SigstoreVerifier(policy.trusted_root, keys)
             except ValueError as error:
                 raise SourceRefused(f"Governance: {error}. Sign a good one.") from error
-        return self._verifier[1]
 
-
-def _few() -> asyncio.Semaphore:
-    return asyncio.Semaphore(MAX_JOBS_OF_ONE)
+        trust = policy.trust.model_dump_json().encode()
+        return Proven(made, [policy.trusted_root, trust], self._cache)
 
 
 def _bounded(findings: Findings) -> Findings:
-    size = len(findings.model_dump_json(by_alias=True, exclude_none=True))
+    size = len(findings.model_dump_json(by_alias=True, exclude_none=True, exclude={"files"}))
     if size > MAX_FINDINGS_BYTES:
         raise SourceRefused(
             f"The evidence is {size} bytes when summarised, at most {MAX_FINDINGS_BYTES} can be "

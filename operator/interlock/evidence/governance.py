@@ -45,7 +45,7 @@ MAX_ROTATIONS = 64
 _CACHED = re.compile(
     r"(?:[1-9][0-9]{0,6}\.)?root\.json|(?:timestamp|snapshot|targets|revocations)\.json"
 )
-_TARGET = re.compile(r"[a-z][a-z_]{0,62}\.(?:yaml|json)")
+_TARGET = re.compile(r"[a-z][a-z_-]{0,62}\.(?:yaml|json)")
 _NOT_FOUND = 404
 
 Read = Callable[[str], bytes]

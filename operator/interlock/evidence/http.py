@@ -66,6 +66,17 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Body:
+    """An answer whose bytes are still to come."""
+
+    status: int
+    etag: str
+    """What the server calls this state of the bytes (RFC 9110 section 8.8.3); empty for nothing."""
+    length: int | None
+    chunks: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Blob:
     """A piece of evidence as it was found. `data` is None where it is over its cap."""
 
@@ -124,10 +135,20 @@ class Http:
         self, url: str, headers: Mapping[str, str] | None = None
     ) -> AsyncGenerator[bytes, None]:
         """Yield the body of a 200 answer in chunks. Raises SourceError."""
-        async with self._open(url, headers or {}) as response:
-            self.expect_ok(response.status, url)
-            async for chunk in response.content.iter_chunked(CHUNK):
+        async with self.opened(url, headers) as body:
+            self.expect_ok(body.status, url)
+            async for chunk in body.chunks:
                 yield chunk
+
+    @asynccontextmanager
+    async def opened(
+        self, url: str, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Body]:
+        """Give the answer to a GET before its body was read. Raises SourceError."""
+        async with self._open(url, headers or {}) as response:
+            etag = response.headers.get("ETag", "")
+            chunks = response.content.iter_chunked(CHUNK)
+            yield Body(response.status, etag, response.content_length, chunks)
 
     def expect_ok(self, status: int, url: str) -> None:
         """Raise the fitting SourceError unless `status` is 200."""
@@ -186,5 +207,6 @@ class Http:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,  # what unpacks to gigabytes is refused unread
                 headers={"Accept-Encoding": "identity"},
+                read_bufsize=CHUNK,
             )
         return self._session

@@ -6,11 +6,11 @@ and size. Links, devices, times, owners, hidden names and trailing data are refu
 `tarfile` makes the expected header; its reader is too forgiving to be used here.
 """
 
-import hashlib
 import tarfile
 from collections.abc import AsyncIterator
 
 from interlock.api.digests import ModelFile
+from interlock.evidence.hashing import Digester
 from interlock.evidence.http import SourceRefused, shown
 from interlock.evidence.modeltree import Tally
 
@@ -44,15 +44,15 @@ async def read_layer(
 
 
 async def _file(stream: "_Stream", path: str, size: int, tally: Tally) -> ModelFile:
-    digest, left = hashlib.sha256(), size
+    digester, left = Digester(), size
     while left:
         piece = await stream.some(left)
         tally.read(len(piece))
-        digest.update(piece)
+        await digester.update(piece)
         left -= len(piece)
     if any(await stream.exactly(-size % BLOCK)):
         raise _refused(stream.where, f"there are bytes behind {shown(path, 120)!r}")
-    return ModelFile(path, size, digest.hexdigest())
+    return ModelFile(path, size, await digester.hexdigest())
 
 
 async def _entry(stream: "_Stream") -> tuple[str, int] | None:
@@ -106,7 +106,7 @@ class _Stream:
         self._chunks = chunks
         self._left = size
         self._buffer = memoryview(b"")
-        self._digest = hashlib.sha256()
+        self._digester = Digester()
 
     async def some(self, limit: int) -> memoryview:
         """Return at least one byte and at most `limit`."""
@@ -132,7 +132,7 @@ class _Stream:
             if any(rest):
                 raise _refused(self.where, "there are bytes behind the end of the archive")
             self._buffer = memoryview(b"")
-        if self._left or f"sha256:{self._digest.hexdigest()}" != digest:
+        if self._left or f"sha256:{await self._digester.hexdigest()}" != digest:
             raise SourceRefused(f"{self.where}: the registry served other bytes for {digest}.")
 
     async def _next(self) -> memoryview:
@@ -141,7 +141,7 @@ class _Stream:
                 self._left -= len(chunk)
                 if self._left < 0:
                     raise SourceRefused(f"{self.where}: its layer is longer than it says.")
-                self._digest.update(chunk)
+                await self._digester.update(chunk)
                 return memoryview(chunk)
         return memoryview(b"")
 

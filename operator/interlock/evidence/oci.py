@@ -13,8 +13,11 @@ from time import monotonic
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from pydantic import TypeAdapter
+
 from interlock.api.config import Oci, longest_prefix
 from interlock.api.digests import ModelFile, sha256
+from interlock.evidence.hashing import HashCache
 from interlock.evidence.http import Answer, Blob, Http, NotFound, SourceRefused, shown
 from interlock.evidence.layer import read_layer
 
@@ -25,10 +28,13 @@ DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 MAX_BUNDLES = 64
+FOREVER = float("inf")
+"""How long the files of a layer are remembered: its digest names its bytes, whoever serves it."""
 TOKEN_SECONDS = 50.0
 """How long a token is used: registries give them for 60 seconds at least."""
 _ACCEPT = ", ".join((MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_INDEX))
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_FILES = TypeAdapter(list[ModelFile])
 _PARAMETER = re.compile(r'([a-z]+)="([^"]*)"')
 _UNAUTHORIZED, _NOT_FOUND = 401, 404
 
@@ -67,8 +73,9 @@ class Manifest:
 class OciRegistries:
     """All registries that the configuration reaches. Methods raise SourceError."""
 
-    def __init__(self, entries: list[Oci]) -> None:
+    def __init__(self, entries: list[Oci], cache: HashCache | None = None) -> None:
         self._entries = entries
+        self._cache = cache or HashCache()
         self._open: dict[str, Http] = {}
         self._tokens: dict[str, tuple[float, dict[str, str]]] = {}
 
@@ -99,8 +106,13 @@ class OciRegistries:
         media_type, digest, size = _descriptor(layers[0], str(reference))
         if media_type != LAYER:
             raise SourceRefused(f"{reference} has a layer of type {media_type!r}. {_PUBLISH}")
+        key = f"{digest} {size}"
+        if text := self._cache.get(key, FOREVER):
+            return _FILES.validate_json(text)
         async with aclosing(self._blob(reference, digest)) as chunks:
-            return await read_layer(chunks, digest, size, str(reference))
+            files = await read_layer(chunks, digest, size, str(reference))
+        self._cache.put(key, _FILES.dump_json(files).decode())
+        return files
 
     async def evidence(self, reference: Reference, digest: str) -> list[Blob]:
         """Return the bundles that refer to a manifest. Where they lie says nothing about trust."""

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 
 from interlock.api import digests
 from interlock.api.config import Config
+from interlock.api.content import Content
 from interlock.api.digests import ModelFile
-from interlock.api.facts import Pin
+from interlock.api.facts import Pin, Registered
 from interlock.api.kinds.deployment import AgentDeploymentSpec, ConfigMapRef, ModelRef
+from interlock.evidence.hashing import HashCache
 from interlock.evidence.http import NotFound, SourceRefused
 from interlock.evidence.mlflow import Mlflow, ModelVersion
 from interlock.evidence.oci import OciRegistries, Reference
@@ -40,6 +42,8 @@ class ResolvedModel:
     """`sha256:` and the tree digest of the files in the volume's layer."""
     found: ModelVersion | None = None
     files: tuple[ModelFile, ...] = ()
+    content: Content | None = None
+    """What the registered files are, by their bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,12 @@ class Resolved:
 class World:
     """The registries that the configuration names, with their connections."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, cache: HashCache | None = None) -> None:
+        cache = cache or HashCache()
         self._registries = {
-            name: Mlflow(name, registry) for name, registry in config.registries.items()
+            name: Mlflow(name, registry, cache) for name, registry in config.registries.items()
         }
-        self.oci = OciRegistries(config.oci)
+        self.oci = OciRegistries(config.oci, cache)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -107,6 +112,16 @@ def pins(spec: AgentDeploymentSpec, resolved: Resolved) -> list[Pin]:
     return sorted(found, key=lambda pin: pin.name)
 
 
+def registered(resolved: Resolved) -> Registered | None:
+    """Return which registered version was compared, so that a later one of its name is noticed."""
+    found = resolved.model.found if resolved.model else None
+    if found is None:
+        return None
+    return Registered(
+        name=found.name, version=found.version, model_id=found.model_id, created=found.created
+    )
+
+
 def config_map_pins(
     spec: AgentDeploymentSpec, data: Mapping[str, Mapping[str, str] | None]
 ) -> list[Pin]:
@@ -140,17 +155,18 @@ async def _model(ref: ModelRef, world: World) -> ResolvedModel:
     registry = world.registry(ref.registry)
     try:
         found = await registry.version(ref.name, ref.version, ref.alias)
-        files = tuple(await registry.files(found))
+        tree = await registry.tree(found)
     except NotFound as missing:
         none = Answer(detail=str(missing))
         return ResolvedModel(version=none, tree=none, volume=volume, volume_tree=volume_tree)
     return ResolvedModel(
         version=Answer(found.version),
-        tree=_tree(files, f"{ref.name} version {found.version} has no files"),
+        tree=_tree(tree.files, f"{ref.name} version {found.version} has no files"),
         volume=volume,
         volume_tree=volume_tree,
         found=found,
-        files=files,
+        files=tree.files,
+        content=tree.content,
     )
 
 

@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from interlock.api.config import Config
-from interlock.policy import strict_yaml
+from interlock.policy import settings
 from interlock.sync.loop import run
-
-_MAX_CONFIG_BYTES = 256 * 1024
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,10 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        data = chosen.config.read_bytes()
-        config = Config.model_validate(strict_yaml.load(data, limit=_MAX_CONFIG_BYTES))
-    except (OSError, ValueError) as error:
-        print(f"{chosen.config}: {error}. See docs/configuration.md.", file=sys.stderr)
+        config = settings.read(chosen.config)
+    except settings.SettingsError as error:
+        print(error, file=sys.stderr)
         return 2
     host, _, port = chosen.listen.rpartition(":")
     asyncio.run(serve(config, chosen.kubeconfig, (host, int(port)) if port else None))

@@ -9,9 +9,13 @@ import yaml
 
 from interlock.api import names
 from interlock.api.kinds import KINDS
+from interlock.verifier.jobs import MAX_JOBS
+from interlock.verifier.walls import MEMORY
 
 MANIFESTS = Path(__file__).parents[3] / "manifests"
 POLICIES = sorted((MANIFESTS / "policies").glob("*.yaml"))
+BESIDES = 256 * 1024 * 1024
+"""Bytes for the verifier itself and for the process that forks its jobs."""
 ACCOUNT = re.compile(r"system:serviceaccount:interlock[-a-z]*:[-a-z]+")
 
 
@@ -86,3 +90,20 @@ def test_the_verifier_has_neither_token_nor_key() -> None:
     mounts = {entry["name"] for entry in containers["verifier"]["volumeMounts"]}
     assert not mounts & {"token", "records"}
     assert controller["spec"]["replicas"] == 2
+
+
+def test_the_verifier_shares_nothing_with_the_controller_but_configuration_and_socket() -> None:
+    (controller,) = documents(named("controller"))
+    containers = controller["spec"]["template"]["spec"]["containers"]
+    mounts = [{each["name"] for each in container["volumeMounts"]} for container in containers]
+    assert set.intersection(*mounts) == {"config", "socket"}
+
+
+def test_the_verifiers_memory_has_room_for_all_of_its_jobs() -> None:
+    (controller,) = documents(named("controller"))
+    pod = controller["spec"]["template"]["spec"]
+    (verifier,) = (each for each in pod["containers"] if each["name"] == "verifier")
+    limit = int(verifier["resources"]["limits"]["memory"].removesuffix("Mi")) * 1024 * 1024
+    assert limit >= (MAX_JOBS + 1) * MEMORY + BESIDES
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["securityContext"]["runAsNonRoot"] is True

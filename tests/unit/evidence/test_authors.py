@@ -5,8 +5,10 @@ import pytest
 from interlock.api.facts import Change
 from interlock.evidence import authors
 from interlock.evidence.git import CommitInfo, Mirror
+from support import proofs
 from support.gitrepos import MAIN, Repo, mirror
 from support.policies import email, fingerprint
+from support.proofs import provenance
 from support.sshkeys import write_private_key
 
 FILE = "agents/press-scheduler.yaml"
@@ -124,3 +126,22 @@ def test_a_header_s_word_in_the_message_is_no_header() -> None:
 def test_coauthors_are_read_however_they_are_written() -> None:
     message = "x\n\nCO-AUTHORED-BY: a <a@x>\n  co-authored-by : b <b@x>\r\nCo-authored-by: <c@x>"
     assert {("coauthor", f"{n}@x") for n in "abc"} == lines(f"\n\n{message}") - {("author", "")}
+
+
+async def test_a_change_contains_the_commits_before_it_and_no_others(
+    tmp_path: Path, repo: Repo
+) -> None:
+    """The code of a build lies before the change that deploys it, or in no commit of its branch."""
+    built = repo.commit({"code.py": b"1"}, person="developer-1")
+    merged = repo.commit({"code.py": b"1", FILE: b"1"}, person="developer-1")
+    aside = repo.commit(
+        {"code.py": b"evil"}, person="developer-1", ref="refs/heads/aside", parents=()
+    )
+    mine: Mirror = mirror(tmp_path / "mirror.git")
+    await mine.fetch(repo.url, {MAIN: MAIN, "refs/heads/aside": "refs/heads/aside"})
+    change = await authors.change(mine, "https://git.example/a.git", MAIN, FILE, merged, "")
+    named = [built, merged, aside, "e7" * 20, "e7" * 32, ""]
+    evidence = [provenance(provenance=proofs.built(commit=commit)) for commit in named]
+    found = await authors.containing(mine, change, [*evidence, *evidence, proofs.sbom()])
+    assert found.contains == sorted([built, merged])
+    assert found.model_copy(update={"contains": None}) == change

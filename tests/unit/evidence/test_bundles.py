@@ -125,6 +125,16 @@ def test_a_vulnerability_that_nobody_rated_is_unknown_and_the_worst_rating_count
     assert scan(said).totals == {"UNKNOWN": 1, "HIGH": 1}
 
 
+def test_a_rating_by_another_method_is_none_of_ours() -> None:
+    said = signed.vulns(("CVE-1", "LOW"))
+    said["scanner"]["result"][0]["severity"][0]["method"] = "somebody.example/severity"
+    assert scan(said).totals == {"UNKNOWN": 1}
+
+
+def test_a_system_has_fixes_unless_the_scanner_says_that_it_has_none() -> None:
+    assert not scan(signed.vulns()).end_of_life
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -135,6 +145,10 @@ def test_a_vulnerability_that_nobody_rated_is_unknown_and_the_worst_rating_count
         (("scanner", "result"), {}),
         (("scanner", "annotations"), {"packages": 3}),
         (("scanner", "annotations"), {"packages": 3, "suppressed": -1}),
+        (("scanner", "annotations", "secrets"), -1),
+        (("scanner", "annotations", "image"), "registry.example/trivy:latest"),
+        (("scanner", "annotations", "endOfLife"), "no"),
+        (("scanner", "annotations", "ecosystems"), ["x"] * 17),
         (("metadata", "scanFinishedOn"), "2020-01-01T00:00:00Z"),
         (("metadata", "scanStartedOn"), None),
     ],
@@ -159,3 +173,30 @@ def test_times_are_whole_seconds_in_utc() -> None:
     zone = dt.timezone(dt.timedelta(hours=2))
     moment = dt.datetime(2026, 1, 1, 12, 0, 0, 999, tzinfo=zone)
     assert rfc3339(moment) == "2026-01-01T10:00:00Z"
+
+
+def test_of_a_scanners_scans_the_newest_keeps_its_findings_and_the_others_their_counts() -> None:
+    moment = signed.now()
+    found = [("CVE-2026-1234", "HIGH"), ("CVE-2026-1235", "LOW")]
+    blobs = []
+    for hours in (1, 30, 2):
+        said = signed.vulns(*found, finished=moment - dt.timedelta(hours=hours))
+        blobs.append(signed.signed(facts.VULNS, said, {"oci-manifest": signed.IMAGE}))
+    proofs, denied = read(*blobs)
+    assert denied == []
+    named = {each.scan.finished: len(each.scan.findings) for each in proofs if each.scan}
+    assert [named[key] for key in sorted(named)] == [0, 0, 2]
+    assert [each.scan.totals for each in proofs if each.scan] == [{"HIGH": 1, "LOW": 1}] * 3
+
+
+def test_scans_by_others_or_of_something_else_are_kept_whole() -> None:
+    said = signed.vulns(("CVE-2026-1234", "HIGH"))
+    other = signed.vulns(("CVE-2026-1234", "HIGH"))
+    other["scanner"]["uri"] = "https://other.example"
+    blobs = [
+        signed.signed(facts.VULNS, said, {"oci-manifest": signed.IMAGE}),
+        signed.signed(facts.VULNS, said, {"oci-manifest": "b" * 64}),
+        signed.signed(facts.VULNS, other, {"oci-manifest": signed.IMAGE}),
+    ]
+    proofs, _ = read(*blobs)
+    assert [len(each.scan.findings) for each in proofs if each.scan] == [1, 1, 1]

@@ -1,18 +1,21 @@
 """One job of the gatherer: however it ends, it ends as an answer."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from interlock.api.config import Config
+from interlock.api import digests
 from interlock.api.facts import Findings, Unresolved
 from interlock.evidence import findings, resolve
 from interlock.evidence.findings import Gatherer
-from interlock.evidence.wire import FindingsRequest
-from support import plant, policies
+from interlock.render import delivery
+from support import plant
 from support.plant import Plant
+
+ROOT_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
 
 
 @pytest.fixture
@@ -33,6 +36,8 @@ async def test_everything_is_gathered_and_sorted(good: Plant) -> None:
     bundles = [each.bundle for each in found.evidence]
     assert bundles == sorted(bundles)
     assert len(bundles) == 3
+    assert found.content is not None
+    assert sum(found.content.formats.values()) == len(good.registered)
     assert found.change is None
 
 
@@ -41,6 +46,7 @@ async def test_an_agent_without_a_model_needs_no_model_registry(good: Plant) -> 
     found = await good.findings(spec=spec)
     assert isinstance(found, Findings)
     assert [pin.name for pin in found.pins] == ["image"]
+    assert found.content is None
     assert not any("mlflow" in url for url in good.web.asked)
 
 
@@ -52,8 +58,9 @@ async def test_a_spec_or_policy_that_is_none_is_invalid(good: Plant) -> None:
 
 
 async def test_a_trusted_root_that_cannot_be_used_is_refused(good: Plant) -> None:
-    empty = {name: data.decode() for name, data in policies.targets().items()}
-    answer = await unresolved(good, targets=empty)
+    given = {name: data.decode() for name, data in plant.targets().items()}
+    root = json.dumps({"mediaType": ROOT_TYPE, "tlogs": [{}]})
+    answer = await unresolved(good, targets={**given, "trusted_root.json": root})
     assert answer.reason == "SourceRefused"
     assert "trusted_root.json cannot be used" in answer.message
 
@@ -90,24 +97,38 @@ async def test_a_job_has_its_time_and_no_more(good: Plant, monkeypatch: pytest.M
     assert "was not gathered within" in answer.message
 
 
-async def test_a_namespace_whose_sources_hang_leaves_room_for_the_others(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+COPIED = {
+    "modelDelivery": "InitContainer",
+    "modelCopier": "registry.example/interlock/copier@sha256:" + "c0" * 32,
+}
+
+
+async def test_the_files_are_named_where_init_containers_copy_them(good: Plant) -> None:
+    found = await good.findings()
+    assert isinstance(found, Findings)
+    assert found.files == []
+    good.configured = COPIED
+    found = await good.findings()
+    assert isinstance(found, Findings)
+    assert f"sha256:{digests.model_tree(found.files)}" == good.spec()["model"]["tree"]
+
+
+async def test_files_that_cannot_be_copied_are_a_sentence(
+    good: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    good.configured = COPIED
+    monkeypatch.setattr(delivery, "MAX_MANIFEST_BYTES", 100)
+    answer = await unresolved(good)
+    assert (answer.reason, "at most 100" in answer.message) == ("Invalid", True)
 
-    async def gather(_: Gatherer, request: FindingsRequest) -> Findings:
-        asked.append(request.namespace)
-        if request.namespace == "hangs":
-            await asyncio.Event().wait()
-        return Findings()
 
-    monkeypatch.setattr(Gatherer, "_gather", gather)
-    gatherer = Gatherer(Config(state_dir=tmp_path))
-    request = FindingsRequest(namespace="hangs", name="a", spec={}, targets={})
-    waiting = [asyncio.create_task(gatherer.findings(request)) for _ in range(20)]
-    other = asyncio.create_task(gatherer.findings(request.model_copy(update={"namespace": "b"})))
-    assert await other == Findings()
-    assert asked.count("hangs") == findings.MAX_JOBS_OF_ONE
-    for task in waiting:
-        task.cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)
+async def test_a_list_of_files_costs_no_evidence_its_place(
+    good: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good.configured = COPIED
+    found = await good.findings()
+    assert isinstance(found, Findings)
+    without = found.model_copy(update={"files": []})
+    size = len(without.model_dump_json(by_alias=True, exclude_none=True))
+    monkeypatch.setattr(findings, "MAX_FINDINGS_BYTES", size)
+    assert await good.findings() == found

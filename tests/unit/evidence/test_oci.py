@@ -9,6 +9,7 @@ import pytest
 
 from interlock.api.config import Oci
 from interlock.evidence import oci
+from interlock.evidence.hashing import HashCache
 from interlock.evidence.http import Blob, NotFound, SourceRefused
 from interlock.evidence.oci import BUNDLE, INDEX, LAYER, MANIFEST, OciRegistries, Reference
 from interlock_sandbox.images import layer
@@ -103,6 +104,39 @@ async def test_a_volume_is_streamed_file_by_file(web: Web) -> None:
     registries, wanted = OciRegistries([]), reference(volume(web))
     found = await registries.model_files(wanted, await registries.image(wanted))
     assert found == signed.model_files()
+
+
+async def test_a_layer_is_read_once_whoever_asks_again(web: Web) -> None:
+    wanted, cache = reference(volume(web)), HashCache()
+    first = OciRegistries([], cache)
+    found = await first.model_files(wanted, await first.image(wanted))
+    sent = web.sent
+    second = OciRegistries([], cache)
+    assert await second.model_files(wanted, await second.image(wanted)) == found
+    assert web.sent == sent
+
+
+async def test_a_layer_of_the_same_size_is_another_one(web: Web) -> None:
+    files = dict.fromkeys(signed.FILES, b"x")
+    registries = OciRegistries([])
+    for contents in (files, dict.fromkeys(files, b"y")):
+        wanted = reference(volume(web, layer(contents)))
+        found = await registries.model_files(wanted, await registries.image(wanted))
+        assert found == signed.model_files(contents)
+
+
+async def test_a_layer_of_another_size_is_another_one(web: Web) -> None:
+    part = blob(web, layer(signed.FILES), LAYER)
+    good, short = (
+        reference(
+            manifest(web, {"config": EMPTY, "layers": [part | {"size": part["size"] - less}]})
+        )
+        for less in (0, 1)
+    )
+    registries = OciRegistries([])
+    await registries.model_files(good, await registries.image(good))
+    with pytest.raises(SourceRefused, match="longer than it says"):
+        await registries.model_files(short, await registries.image(short))
 
 
 async def test_a_volume_is_one_uncompressed_layer(web: Web) -> None:

@@ -53,7 +53,9 @@ class AdmittedRevision(Model):
     eligible: bool = False
     """Whether an emergency rollback may point here."""
     containers: Annotated[list[AdmittedContainer], Field(min_length=1, max_length=8)]
-    volumes: Annotated[list[AdmittedVolume], Field(max_length=16)] = []
+    init_containers: Annotated[list[AdmittedContainer], Field(max_length=4)] = []
+    """In the order in which they run; none of them goes on beside the containers."""
+    volumes: Annotated[list[AdmittedVolume], Field(max_length=18)] = []
     service_account: Name = "agent"
 
 

@@ -102,6 +102,7 @@ class GateDecisionSpec(Model):
     policy_digest: Annotated[str, Field(max_length=64)]
     at: Time
     expires: Time | None = None
+    fresh_until: Time | None = None
     key_id: KeyId
     signature: Signature
 

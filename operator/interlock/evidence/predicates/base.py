@@ -38,8 +38,12 @@ class Part(BaseModel):
 
 
 def rfc3339(moment: datetime) -> str:
-    """Return a moment as facts hold it: UTC, whole seconds."""
-    return moment.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    """Return a moment as facts hold it: UTC, whole seconds. Raises Refused where UTC has none."""
+    try:
+        utc = moment.astimezone(UTC)
+    except OverflowError:  # year 1 east of Greenwich, 9999 west of it
+        raise Refused("BadPredicate", str(moment), "a time that UTC has a year for") from None
+    return utc.replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
 
 def _first(error: ValidationError) -> str:
