@@ -149,12 +149,10 @@ def quota_differences(team: str, name: str, live: Object) -> Iterator[str]:
 def pod_differences(objects: Sequence[Mapping[str, Any]], pod: Mapping[str, Any]) -> Iterator[str]:
     """Yield how a pod is not what its revision's Deployment makes: resized, or debugged in."""
     template, spec = deployment_of(objects)["spec"]["template"]["spec"], pod["spec"]
-    for field in ("initContainers", "ephemeralContainers", "resources"):
+    for field in ("ephemeralContainers", "resources"):
         if spec.get(field):
             yield f"spec.{field} was added"
-    yield from differences(
-        _fixed(template["containers"]), _fixed(spec["containers"]), "spec.containers"
-    )
+    yield from differences(_fixed(template), _fixed(spec), "spec")
 
 
 def is_for_people(binding: Mapping[str, Any]) -> bool:
@@ -181,8 +179,13 @@ def sentence(obj: Mapping[str, Any], found: Iterable[str], most: int) -> str:
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)[:most]
 
 
-def _fixed(containers: Iterable[Mapping[str, Any]]) -> list[Object]:
-    return [{key: one[key] for key in POD_FIELDS if key in one} for one in containers]
+def _fixed(spec: Mapping[str, Any]) -> Object:
+    """Return what of a pod's containers never moves."""
+    return {
+        field: [{key: one[key] for key in POD_FIELDS if key in one} for one in spec[field]]
+        for field in ("initContainers", "containers")
+        if spec.get(field)
+    }
 
 
 def _only_annotates(fields: Mapping[str, Any]) -> bool:

@@ -102,6 +102,7 @@ def assemble(
         revocation_version=policy.revocation_version,
         root_digest=policy.root_digest,
         pins=findings.pins,
+        registered=findings.registered,
         evidence=findings.evidence,
         denied=findings.denied,
         content=findings.content,

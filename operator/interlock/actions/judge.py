@@ -5,7 +5,7 @@ from typing import Any
 from interlock.actions.facts import build_facts, config_maps_of, since_commit, with_config_maps
 from interlock.actions.ports import Applied, InForce, WorkPorts
 from interlock.actions.records import stamp, unused
-from interlock.actions.revisions import Collision, ensure_revision
+from interlock.actions.revisions import Collision, Sources, ensure_revision
 from interlock.api import digests, names
 from interlock.api.facts import MAX_FACTS_BYTES, Facts, Unresolved
 from interlock.api.observed import Judged, Observed, Revision
@@ -57,7 +57,9 @@ async def _judge(
     if isinstance(found, Unresolved):
         return found.reason, found.message
     try:
-        revision = await ensure_revision(step.revision, key, ports, seen, config_maps)
+        revision = await ensure_revision(
+            step.revision, key, ports, seen, Sources(config_maps, tuple(found.files))
+        )
     except Unrenderable as error:
         return Reason.INVALID.value, str(error)
     except Collision as error:
@@ -96,10 +98,12 @@ async def _decide(
     """Run the gates and write the decision, unless the newest one rests on the same inputs."""
     results = run_gates(facts, in_force.policy)
     outcomes = [_outcome(result) for result in results]
+    fresh = min((one.fresh_until for one in results if one.fresh_until), default=None)
     inputs = digests.of_value(
         {
             "purpose": facts.purpose.value,
             "outcomes": outcomes,
+            "freshUntil": stamp(fresh) if fresh else "",
             "facts": digests.sha256(facts.fingerprint()),
         }
     )
@@ -125,6 +129,7 @@ async def _decide(
         "at": facts.now,
     }
     spec |= {"expires": stamp(expires)} if expires else {}
+    spec |= {"freshUntil": stamp(fresh)} if fresh else {}
     await _write(spec, number, key, ports)
     await _drop_old(same, key, ports)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from pydantic import ValidationError
@@ -32,7 +33,7 @@ from interlock.api.observed import (
 from interlock.api.values import Purpose
 from interlock.cluster import pointer
 from interlock.cluster.cache import REQUESTS, Cache, Key, is_owned
-from interlock.policy import Policy, queries
+from interlock.policy import Policy, queries, revocations
 from interlock.policy.model import Breakers
 from interlock.signals import pods
 from interlock.signals.contract import SampledSignal, Target
@@ -241,16 +242,20 @@ class Observer:
     ) -> dict[str, str]:
         if in_force is None:
             return {}
-        used: dict[str, list[Use]] = {}
-        for obj in self._cache.of("GateDecision", home).values():
-            if verdict := self._parser.verdict(obj):
-                used.setdefault(verdict.revision, []).extend(verdict.signers)
+        rests = self._rests(home)
         found = {}
         for name, revision in revisions.items():
-            uses = used.get(revision.parent or name, [])
-            if why := queries.revocation(in_force.policy, _marks(revision, revisions), uses):
+            marks = revocations.of_digests(_marks(revision, revisions))
+            uses = rests.get(revision.parent or name, ())
+            if why := revocations.why(in_force.policy.revocations, chain(marks, uses)):
                 found[name] = why
         return found
+
+    def _rests(self, home: str) -> dict[str, tuple[Use, ...]]:
+        """Return what each revision rests on: the newest decision that allowed it says."""
+        verdicts = map(self._parser.verdict, self._cache.of("GateDecision", home).values())
+        allowed = [one for one in verdicts if one and one.verdict == "Allowed"]
+        return {one.revision: one.uses for one in sorted(allowed, key=lambda one: one.number)}
 
 
 def _marks(revision: Revision, revisions: Mapping[str, Revision]) -> frozenset[str]:
@@ -290,6 +295,7 @@ def _timing(policy: Policy, wanted: Wanted) -> Timing | None:
         minimum_bake=_span(tier.minimum_bake),
         ready_within=_span(tier.ready_within),
         recheck=_span(policy.gates.recheck),
+        reverify=_span(policy.gates.reverify),
     )
 
 

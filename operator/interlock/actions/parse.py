@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from interlock.api import digests
+from interlock.api.facts import Approval, Evidence
 from interlock.api.kinds import AgentDeploymentSpec
 from interlock.api.kinds.records import AgentTransitionSpec, GateDecisionSpec
 from interlock.api.observed import Revision, Transition, Use, Verdict
 from interlock.api.values import Outcome, Purpose
 from interlock.audit.records import Keyring, in_place, record_digest
-from interlock.policy import queries
+from interlock.policy import queries, revocations
 
 Object = dict[str, Any]
 T = TypeVar("T")
@@ -98,10 +99,12 @@ class Parser:
             at=datetime.fromisoformat(spec.at),
             expires=datetime.fromisoformat(spec.expires) if spec.expires else None,
             inputs=spec.inputs,
+            fresh_until=datetime.fromisoformat(spec.fresh_until) if spec.fresh_until else None,
             gate=first.gate if first else "",
+            reason=first.reason if first else "",
             message=first.message if first else "",
             nonces=_nonces(spec),
-            signers=_signers(spec),
+            uses=_uses(spec),
         )
 
     def _transition(self, obj: Object) -> Transition | None:
@@ -144,14 +147,15 @@ def _nonces(spec: GateDecisionSpec) -> tuple[str, ...]:
     return tuple(sorted(one["nonce"] for one in approvals if one["envelope"] in counted))
 
 
-def _signers(spec: GateDecisionSpec) -> tuple[Use, ...]:
-    """Return who signed the evidence on which the gates' answers rest."""
-    counted = {bundle for one in spec.outcomes for bundle in one.evidence}
-    evidence = facts_of(spec.facts).get("evidence", [])
-    return tuple(
-        (one["identity"], one["issuer"], datetime.fromisoformat(one["at"]))
-        for one in evidence
-        if one["bundle"] in counted
+def _uses(spec: GateDecisionSpec) -> tuple[Use, ...]:
+    """Return what the gates' answers rest on, as a revocation may name it."""
+    counted = {mark for one in spec.outcomes for mark in one.evidence}
+    said = facts_of(spec.facts)
+    evidence = (one for one in said.get("evidence", []) if one["bundle"] in counted)
+    approvals = (one for one in said.get("approvals", []) if one["envelope"] in counted)
+    return (
+        *(u for e in evidence for u in revocations.of_evidence(Evidence.model_validate(e))),
+        *(u for a in approvals for u in revocations.of_approval(Approval.model_validate(a))),
     )
 
 

@@ -100,6 +100,8 @@ class WorkPorts:
     governance: Governance
     memories: MutableMapping[Key, Memory]
     cluster: str
+    copier: str = ""
+    """The image that copies models into pods; empty where they are image volumes."""
 
     def memory(self, key: Key) -> Memory:
         """Return what is remembered of an agent."""

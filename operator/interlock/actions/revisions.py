@@ -1,11 +1,13 @@
 """Makes and forgets AgentRevisions: one content, rendered once, never rendered again."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from interlock.actions.ports import Applied, WorkPorts
 from interlock.api import digests, names
+from interlock.api.digests import ModelFile
 from interlock.api.kinds import AgentDeploymentSpec
 from interlock.api.observed import Observed, Revision, Wanted
 from interlock.api.steps import Forget
@@ -14,10 +16,20 @@ from interlock.cluster.cache import Key
 from interlock.cluster.client import Conflict
 from interlock.decide import view
 from interlock.render import RENDERER
+from interlock.render.delivery import Copied
 from interlock.render.revision import revision_objects
 
 Object = dict[str, Any]
-ConfigMaps = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a revision's objects are made of beside its content."""
+
+    config_maps: Mapping[str, Mapping[str, str] | None]
+    """The data of each that the content names; None for one that is not there."""
+    files: tuple[ModelFile, ...] = ()
+    """The model's, as the verifier proved them, where init containers copy them."""
 
 
 class Collision(Exception):
@@ -29,7 +41,7 @@ async def ensure_revision(
     key: Key,
     ports: WorkPorts,
     seen: Observed,
-    config_maps: Mapping[str, Mapping[str, str] | None],
+    sources: Sources,
 ) -> Revision:
     """Return the revision, created from the wish where it is missing. Raises Collision."""
     known, wanted = seen.revisions.get(name), seen.wanted
@@ -42,15 +54,14 @@ async def ensure_revision(
         _check_digest(known, wanted.digest)
     elif name in seen.bad_records:
         raise Collision(f"AgentRevision {name} exists, and its signature does not hold")
-    data = {one: values for one, values in config_maps.items() if values is not None}
-    made = known or await _create(_spec(key, wanted, wanted.spec, data), key, ports)
+    made = known or await _create(_spec(key, wanted, wanted.spec, sources, ports), key, ports)
     if not view.fallbacks(seen, name):  # also after it was made and this process ended
-        await _ensure_fallback(made, key, ports, wanted, data)
+        await _ensure_fallback(made, key, ports, wanted, sources)
     return made
 
 
 async def _ensure_fallback(
-    parent: Revision, key: Key, ports: WorkPorts, wanted: Wanted, data: ConfigMaps
+    parent: Revision, key: Key, ports: WorkPorts, wanted: Wanted, sources: Sources
 ) -> None:
     """Make the revision of a content's fallback: the same agent with fewer tools.
 
@@ -62,7 +73,8 @@ async def _ensure_fallback(
         return
     tools = [tool for tool in spec.tools if tool.name in spec.fallback.tools]
     less = spec.model_copy(update={"tools": tools, "fallback": None})
-    await _create(_spec(key, wanted, less, data) | {"parent": parent.name}, key, ports)
+    spec_of_less = _spec(key, wanted, less, sources, ports) | {"parent": parent.name}
+    await _create(spec_of_less, key, ports)
 
 
 async def forget(step: Forget, key: Key, ports: WorkPorts) -> Applied:
@@ -92,7 +104,11 @@ def objects_of(ports: WorkPorts, key: Key, revision: str) -> list[Object]:
     return list(found["spec"]["objects"]) if found else []
 
 
-def _spec(key: Key, wanted: Wanted, content: AgentDeploymentSpec, data: ConfigMaps) -> Object:
+def _spec(
+    key: Key, wanted: Wanted, content: AgentDeploymentSpec, sources: Sources, ports: WorkPorts
+) -> Object:
+    data = {one: values for one, values in sources.config_maps.items() if values is not None}
+    copied = Copied(ports.copier, sources.files) if ports.copier else None
     dumped = content.dump()
     digest = digests.content(key.namespace, key.name, dumped)
     return {
@@ -101,7 +117,7 @@ def _spec(key: Key, wanted: Wanted, content: AgentDeploymentSpec, data: ConfigMa
         "digest": digest,
         "behaviour": digests.behaviour(dumped),
         "renderer": RENDERER,
-        "objects": revision_objects(key.home, key.name, digest, content, data),
+        "objects": revision_objects(key.home, key.name, digest, content, data, copied=copied),
     }
 
 

@@ -118,7 +118,7 @@ def _live(seen: Observed, key: Key, cache: Cache, revision: str, stand: Stand) -
         deployment=deployment,
         pods=tuple(pods_of(cache, key.home, revision)),
         stand=stand,
-        expires=verdict.expires if verdict else None,
+        expires=verdict.fresh_until if verdict else None,
         accepted=verdict.at if verdict else None,
     )
 

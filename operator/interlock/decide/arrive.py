@@ -28,6 +28,8 @@ def judge_candidate(seen: Observed, now: datetime) -> Step | None:
     wanted, name = seen.wanted, view.candidate(seen)
     if wanted is None or name == seen.pointer or _stopped(seen, wanted, name):
         return None
+    if view.clock_behind(seen, now):
+        return None
     judged = seen.judged.get((name, Purpose.PROMOTION))
     if judged is None or not view.judged_since(seen, name, Purpose.PROMOTION):
         return Judge(Purpose.PROMOTION, name)
@@ -145,6 +147,8 @@ def promotable(seen: Observed, name: str, now: datetime) -> bool:
     if seen.wanted is None or not name or name == seen.pointer or name in seen.revoked:
         return False
     if seen.wanted.spec.paused or not seen.fresh or view.frozen(seen) or health.holding(seen):
+        return False
+    if view.clock_behind(seen, now):
         return False
     return _allowed(seen, name, now) and view.judged_since(seen, name, Purpose.PROMOTION)
 

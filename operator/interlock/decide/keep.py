@@ -75,10 +75,13 @@ def ground(seen: Observed, record: Transition) -> Step | None:
 
 
 def judge_targets(seen: Observed, now: datetime) -> Step | None:
-    """Whether a revision may be gone back to is decided ahead, under today's policy."""
-    for name in dict.fromkeys(move.to for move in view.moves(seen) if move.type == "Promotion"):
-        kept = name in seen.revisions and view.served_healthy(seen, name)
-        if kept and not view.judged_since(seen, name, Purpose.ROLLBACK):
+    """Whether a revision may be gone back to is decided ahead, under today's policy.
+
+    What serves is judged again from time to time: a new scan of it may have found something.
+    """
+    for name in _judgeable(seen):
+        ends = _judged_until(seen, name)
+        if not view.judged_since(seen, name, Purpose.ROLLBACK) or (ends and now >= ends):
             return Judge(Purpose.ROLLBACK, name)
     return None
 
@@ -111,7 +114,27 @@ def next_deadline(seen: Observed, now: datetime) -> datetime | None:
     moments += [_left_until(seen, name) for name, load in seen.workloads.items() if load.replicas]
     if move := _to_drain(seen):
         moments.append(_settled(seen, move))
+    moments += [ends for name in _judgeable(seen) if (ends := _judged_until(seen, name))]
     return min((moment for moment in moments if moment > now), default=None)
+
+
+def _judgeable(seen: Observed) -> list[str]:
+    """Return the revisions that were promoted and served well, newest promotion first."""
+    promoted = (move.to for move in view.moves(seen) if move.type == "Promotion")
+    kept = (name for name in dict.fromkeys(promoted) if name in seen.revisions)
+    return [name for name in kept if view.served_healthy(seen, name)]
+
+
+def _judged_until(seen: Observed, name: str) -> datetime | None:
+    """Return when a way back has to be judged again though nothing is known to have changed."""
+    judged = seen.judged.get((name, Purpose.ROLLBACK))
+    if judged is None or seen.timing is None:
+        return None
+    verdict = seen.verdicts.get((name, Purpose.ROLLBACK))
+    ends = [verdict.expires] if verdict and verdict.expires and verdict.expires > judged.at else []
+    if name == seen.pointer or judged.trouble[0]:
+        ends.append(judged.at + seen.timing.reverify)
+    return min(ends, default=None)
 
 
 def _inspection(seen: Observed) -> datetime:

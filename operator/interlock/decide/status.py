@@ -35,6 +35,7 @@ def summarize(seen: Observed, now: datetime) -> Summary:
         _quarantine,
         _frozen,
         _current,
+        _clock,
         _held,
         _switching,
         _judged,
@@ -57,7 +58,7 @@ def status(seen: Observed, now: datetime, previous: dict[str, Any]) -> dict[str,
     namespace = names.agent_namespace(wanted.namespace, wanted.name)
     generation = wanted.generation
     conditions = _conditions(seen, summary, ready=ready)
-    text = summary.message if summary.state != "done" else "-"
+    text = summary.message if summary.state != "done" else _worse(seen)
     decision = seen.verdicts.get((asked, Purpose.PROMOTION))
     last = seen.transitions[-1] if seen.transitions else None
     return {
@@ -119,6 +120,15 @@ def _frozen(seen: Observed, now: datetime) -> Summary | None:
         return None
     way = f'kubectl interlock release {wanted.name} --frozen --reason "…" lifts it'
     return Summary("stopped", "Held", Reason.FROZEN, f"frozen: {_why_frozen(since)}; {way}")
+
+
+def _clock(seen: Observed, now: datetime) -> Summary | None:
+    ahead = view.clock_behind(seen, now)
+    if ahead is None:
+        return None
+    text = f"the controller's clock says {now:%Y-%m-%d %H:%M:%S}Z, and its newest decision"
+    why = f"{text} was made at {ahead:%Y-%m-%d %H:%M:%S}Z: nothing is promoted by such a clock"
+    return _stop(Reason.CLOCK_BEHIND, why)
 
 
 def _current(seen: Observed, now: datetime) -> Summary | None:
@@ -242,6 +252,8 @@ def _conditions(
         ("Serving", ready, Reason.SERVING if ready else summary.reason, ""),
         ("Drifted", bool(seen.drift), Reason.DRIFT if seen.drift else Reason.SERVING, _drift(seen)),
     ]
+    if found := view.degraded(seen):
+        rows.append(("Degraded", True, found.reason, f"{found.gate}: {found.message}"))
     if summary.state == "moving":
         rows.append(("Reconciling", True, summary.reason, summary.message))
     if summary.state == "stopped":
@@ -285,6 +297,12 @@ def _rollback_kind(seen: Observed) -> str:
 
 def _drift(seen: Observed) -> str:
     return f"put right: {', '.join(seen.drift)}" if seen.drift else ""
+
+
+def _worse(seen: Observed) -> str:
+    """Return why what serves would not be let in today; a dash where it would."""
+    found = view.degraded(seen)
+    return f"Degraded: {found.gate}: {found.message}" if found else "-"
 
 
 def _signals(seen: Observed) -> list[dict[str, Any]]:

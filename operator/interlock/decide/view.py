@@ -11,6 +11,8 @@ from interlock.api.values import Purpose
 
 HISTORY = 3
 """Revisions that served healthy and are kept to go back to."""
+CLOCK_SKEW = timedelta(minutes=1)
+"""By how much the clocks of two controllers may differ."""
 POINTER_MOVES = frozenset({"Promotion", "Rollback", "Quarantine"})
 
 
@@ -118,6 +120,22 @@ def newest_verdict(seen: Observed, revision: str) -> Verdict | None:
     verdicts = [seen.verdicts.get((revision, purpose)) for purpose in Purpose]
     known = [verdict for verdict in verdicts if verdict]
     return max(known, key=lambda verdict: verdict.number, default=None)
+
+
+def clock_behind(seen: Observed, now: datetime) -> datetime | None:
+    """Return when the newest verdict was made, if by this clock that is yet to come.
+
+    A clock that was set back makes fresh again what has expired: policy, evidence, approvals.
+    """
+    latest = max((verdict.at for verdict in seen.verdicts.values()), default=now)
+    return latest if latest > now + CLOCK_SKEW else None
+
+
+def degraded(seen: Observed) -> Verdict | None:
+    """Return the decision by which what serves would not be let in today, if there is one."""
+    known = serving(seen)
+    verdict = newest_verdict(seen, known.parent or known.name) if known else None
+    return verdict if verdict and verdict.verdict == "Blocked" else None
 
 
 def targets(seen: Observed) -> list[str]:

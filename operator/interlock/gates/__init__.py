@@ -11,11 +11,17 @@ from interlock.api.reasons import Reason
 from interlock.api.values import GateResult, Outcome
 from interlock.gates import (
     change_approval,
+    evaluation,
     grants,
     image_signature,
+    model_content,
     model_signature,
     pins,
+    provenance,
     revocation,
+    rules,
+    sbom,
+    training_record,
     vulnerability_scan,
 )
 from interlock.policy import queries
@@ -28,8 +34,14 @@ GATES: tuple[tuple[str, Gate], ...] = (
     (grants.NAME, grants.evaluate),
     (pins.NAME, pins.evaluate),
     (model_signature.NAME, model_signature.evaluate),
+    (model_content.NAME, model_content.evaluate),
+    (training_record.NAME, training_record.evaluate),
+    (evaluation.NAME, evaluation.evaluate),
     (image_signature.NAME, image_signature.evaluate),
+    (provenance.NAME, provenance.evaluate),
+    (sbom.NAME, sbom.evaluate),
     (vulnerability_scan.NAME, vulnerability_scan.evaluate),
+    (rules.NAME, rules.evaluate),
     (change_approval.NAME, change_approval.evaluate),
     (revocation.NAME, revocation.evaluate),
 )

@@ -18,11 +18,23 @@ NAMED = 5
 
 
 def passed(
-    gate: str, message: str, *, evidence: Iterable[str] = (), expires: datetime | None = None
+    gate: str,
+    message: str,
+    *,
+    evidence: Iterable[str] = (),
+    expires: datetime | None = None,
+    fresh_until: datetime | None = None,
 ) -> GateResult:
     """The guard is closed."""
-    known = tuple(sorted(set(evidence)))
-    return GateResult(gate, Outcome.PASS, Reason.PASSED, message, evidence=known, expires=expires)
+    return GateResult(
+        gate,
+        Outcome.PASS,
+        Reason.PASSED,
+        message,
+        evidence=tuple(sorted(set(evidence))),
+        expires=expires,
+        fresh_until=fresh_until,
+    )
 
 
 def failed(

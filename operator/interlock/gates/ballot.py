@@ -11,7 +11,7 @@ from datetime import datetime
 from interlock.api.facts import Approval, Facts, Held
 from interlock.api.values import Purpose
 from interlock.gates.answers import day, digits, later, moment
-from interlock.policy import queries
+from interlock.policy import queries, revocations
 from interlock.policy.model import Person, Policy, TierPolicy
 
 
@@ -45,7 +45,11 @@ def count(facts: Facts, policy: Policy, tier: TierPolicy) -> Ballot:
     authors = involved(facts, policy)
     for approval in facts.approvals:
         person = queries.person_of_key(policy, approval.key, _valid_at(approval, facts))
-        why = next(_stranger(approval, person), "") or next(_elsewhere(approval, facts), "")
+        why = (
+            next(_stranger(approval, person), "")
+            or next(_elsewhere(approval, facts), "")
+            or revocations.why(policy.revocations, revocations.of_approval(approval))
+        )
         vote = _vote(approval, tier)
         if not why and approval.decision != "approve":
             against.append(vote)

@@ -1,17 +1,18 @@
 """What security revoked does not run: digests of any kind, and whatever a revoked signer signed.
 
-Judged for promotion and for rollback alike; no age, approval or health outweighs it.
+Judged for promotion and for rollback alike; no age, approval or health outweighs it. A revoked
+approval is the gate change-approval's business: it counts nothing there.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 
-from interlock.api.facts import COSIGN, OMS, VULNS, Evidence, Facts
+from interlock.api.facts import OMS, Evidence, Facts
 from interlock.api.reasons import Reason
 from interlock.api.values import GateResult
-from interlock.gates.answers import failed, moment, passed
-from interlock.gates.image_signature import image_digest
-from interlock.gates.signatures import counts, of_type, revoked
-from interlock.policy import queries
+from interlock.gates.answers import failed, passed
+from interlock.gates.signatures import counts, revoked
+from interlock.policy import queries, revocations, signers
 from interlock.policy.model import Policy
 
 NAME = "revocation"
@@ -20,9 +21,9 @@ NAME = "revocation"
 def evaluate(facts: Facts, policy: Policy) -> GateResult:
     """Judge the subject's digests and the signatures it rests on against the revocation list."""
     named = queries.digests_of(facts.subject.spec, facts.subject.digest)
-    lost = list(_lost(facts, policy))
-    used = ((each.identity, each.issuer, moment(each.at)) for each in lost)
-    why = queries.revocation(policy, [*sorted(named), *(each.bundle for each in lost)], used)
+    lost = (revocations.of_evidence(each) for each in _lost(facts, policy, named))
+    uses = chain(revocations.of_digests(sorted(named)), *lost)
+    why = revocations.why(policy.revocations, uses)
     if not why:
         return passed(NAME, f"{len(named)} digests, none revoked")
     return failed(
@@ -35,11 +36,17 @@ def evaluate(facts: Facts, policy: Policy) -> GateResult:
     )
 
 
-def _lost(facts: Facts, policy: Policy) -> Iterator[Evidence]:
+def _lost(facts: Facts, policy: Policy, named: frozenset[str]) -> Iterator[Evidence]:
     """Return trusted evidence that was revoked and that nothing else replaces."""
-    image = image_digest(facts)
-    for kind, digest in ((OMS, None), (COSIGN, image), (VULNS, image)):
-        found = of_type(facts, kind, digest)
-        if not any(counts(each, policy) for each in found):
-            trusted = (each for each in found if queries.allowed_signer(policy, each))
-            yield from (each for each in trusted if revoked(each, policy))
+    good = [each for each in facts.evidence if counts(each, policy)]
+    for each in facts.evidence:
+        mine = each.predicate_type == OMS or any(each.about(digest) for digest in named)
+        lost = mine and signers.allowed(policy.trust.signers, each) and revoked(each, policy)
+        if lost and not any(_replaces(other, each) for other in good):
+            yield each
+
+
+def _replaces(new: Evidence, old: Evidence) -> bool:
+    """Whether evidence says the same kind of thing about the same; OMS names no tree of ours."""
+    same = new.predicate_type == OMS or any(new.about(digest) for _, digest in old.subjects)
+    return new.predicate_type == old.predicate_type and same

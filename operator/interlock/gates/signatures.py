@@ -4,8 +4,9 @@ from interlock.api.facts import Denied, Evidence, Facts
 from interlock.api.reasons import Reason
 from interlock.api.values import GateResult
 from interlock.gates.answers import failed, some
-from interlock.policy import queries
-from interlock.policy.model import ROLE_OF, Policy
+from interlock.policy import revocations, signers
+from interlock.policy.model import Policy
+from interlock.policy.signers import ROLE_OF
 
 APPROVALS = "refs/approvals/"
 """Where denied approvals lie; they say nothing about signatures."""
@@ -13,14 +14,12 @@ APPROVALS = "refs/approvals/"
 
 def counts(evidence: Evidence, policy: Policy) -> bool:
     """Whether the signer may say what the evidence says, and neither is revoked."""
-    return queries.allowed_signer(policy, evidence) and not revoked(evidence, policy)
+    return signers.allowed(policy.trust.signers, evidence) and not revoked(evidence, policy)
 
 
 def revoked(evidence: Evidence, policy: Policy) -> str:
-    """Return why a bundle no longer counts: its digest or its signer is revoked. Empty if not."""
-    return queries.revoked_digest(policy, evidence.bundle) or queries.revoked_signer(
-        policy, evidence.identity, evidence.issuer, evidence.at
-    )
+    """Return why a bundle no longer counts: it, its signer or its scanner is revoked, or ''."""
+    return revocations.why(policy.revocations, revocations.of_evidence(evidence))
 
 
 def of_type(facts: Facts, predicate_type: str, digest: str | None = None) -> list[Evidence]:
@@ -37,12 +36,12 @@ def none_counts(  # noqa: PLR0917 - all of it goes into the sentence
 ) -> GateResult:
     """Say why no evidence of a type counts: revoked, by the wrong signer, denied, or not there."""
     role = ROLE_OF[predicate_type]
-    allowed = [s for s in policy.trust.signers if s.role == role]
-    expected = f"a signature by {some(f'{s.identity} ({s.issuer})' for s in allowed) or 'nobody'}"
+    allowed = (signer.shown for signer in policy.trust.signers if signer.role == role)
+    expected = f"a signature by {some(allowed) or 'nobody'}"
     unblock = f"sign {what} as one of the {role}s that trust.yaml names"
     for each in found:
         if why := revoked(each, policy):
-            message = f"{what} is signed by {each.identity}, revoked: {why}"
+            message = f"{what} is signed by {_who(each)}; {why}"
             return failed(
                 gate, Reason.REVOKED, message, got=_who(each), expected=expected, unblock=unblock
             )
@@ -81,4 +80,4 @@ def _reading(denied: Denied) -> str:
 
 
 def _who(evidence: Evidence) -> str:
-    return f"{evidence.identity} ({evidence.issuer})"
+    return f"{evidence.identity} ({evidence.issuer})" if evidence.issuer else evidence.identity

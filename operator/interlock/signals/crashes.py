@@ -11,14 +11,16 @@ from interlock.api.observed import Vote
 from interlock.policy.model import SignalPolicy
 from interlock.signals.contract import Live
 from interlock.signals.fields import Object, field, moment, number, sentence, text
-from interlock.signals.pods import containers, label
+from interlock.signals.pods import containers, label, starting
 
 NAME = "crashes"
 
 
 def vote(live: Live, policy: SignalPolicy, now: datetime) -> Vote | None:
     """Return whether a container restarts in a loop; None before any container exists."""
-    found = [(pod, container) for pod in live.pods for container in containers(pod)]
+    found = [
+        (pod, container) for pod in live.pods for container in (*starting(pod), *containers(pod))
+    ]
     for pod, container in found:
         ended = _last_end(container)
         if ended and _loops(container, ended, policy, now):
@@ -45,6 +47,8 @@ def _last_end(container: Object) -> Object | None:
 def _message(pod: Object, container: Object, ended: Object) -> str:
     times, code = number(container, "restartCount"), number(ended, "exitCode")
     why = text(ended, "reason") or "an unknown reason"
+    said = text(ended, "message") if container in starting(pod) else ""
     return sentence(
         f"{label(pod, container)} restarted {times} times, at last for {why} (exit code {code})"
+        + (f": {said}" if said else "")
     )

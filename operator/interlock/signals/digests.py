@@ -7,7 +7,7 @@ may report the other one of them: pin an image by one manifest, and do not push 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -18,8 +18,10 @@ from interlock.signals.fields import Object, objects, sentence, text
 from interlock.signals.pods import label
 
 NAME = "digests"
-LISTS = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
-"""Everything that may run in a pod: a container of any kind runs the pinned image or is foreign."""
+FIRST = "initContainerStatuses"
+LISTS = ("containerStatuses", FIRST, "ephemeralContainerStatuses")
+"""Everything that may run in a pod: a container of any kind runs the pinned image or is foreign, an
+init container the one that the revision's Deployment names for it."""
 SHOWN = len("sha256:") + 12
 _MANIFEST = re.compile(r"@(sha256:[0-9a-f]{64})\Z")
 
@@ -37,7 +39,11 @@ def vote(live: Live, policy: SignalPolicy, now: datetime) -> Vote | None:
     model = _digest(live.spec.model.volume or "") if live.spec.model else ""
     if not image:
         return None
-    found = [one for pod in live.pods for one in _containers(pod, image)]
+    first = {
+        text(one, "name"): _digest(text(one, "image"))
+        for one in objects(live.deployment, "spec", "template", "spec", "initContainers")
+    }
+    found = [one for pod in live.pods for one in _containers(pod, image, first)]
     for one in (*found, *(one for pod in live.pods for one in _volumes(pod, model))):
         if one.got and one.got != one.expected:
             return Vote(NAME, "bad", _message(one), action="quarantine", lasting=True)
@@ -47,10 +53,11 @@ def vote(live: Live, policy: SignalPolicy, now: datetime) -> Vote | None:
     return Vote(NAME, "good", message, action="quarantine", lasting=True)
 
 
-def _containers(pod: Object, image: str) -> Iterator[_Seen]:
+def _containers(pod: Object, image: str, first: Mapping[str, str]) -> Iterator[_Seen]:
     for kind in LISTS:
         for container in objects(pod, "status", kind):
-            yield _Seen(label(pod, container), _digest(text(container, "imageID")), image)
+            pinned = first.get(text(container, "name"), "") if kind == FIRST else image
+            yield _Seen(label(pod, container), _digest(text(container, "imageID")), pinned)
 
 
 def _volumes(pod: Object, model: str) -> Iterator[_Seen]:

@@ -42,6 +42,11 @@ def containers(pod: Object) -> list[Object]:
     return objects(pod, "status", "containerStatuses")
 
 
+def starting(pod: Object) -> list[Object]:
+    """Return the statuses of those containers that have to end well before the others start."""
+    return objects(pod, "status", "initContainerStatuses")
+
+
 def is_ready(pod: Object) -> bool:
     """Whether a pod is ready to serve."""
     return text(condition(pod, "Ready"), "status") == "True"

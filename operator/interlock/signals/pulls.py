@@ -12,7 +12,7 @@ from interlock.api.observed import Vote
 from interlock.policy.model import SignalPolicy
 from interlock.signals.contract import Live
 from interlock.signals.fields import moment, sentence, text
-from interlock.signals.pods import containers, label
+from interlock.signals.pods import containers, label, starting
 
 NAME = "pulls"
 FAILING = frozenset(
@@ -40,7 +40,7 @@ def vote(live: Live, policy: SignalPolicy, now: datetime) -> Vote | None:
 
 def _failing(live: Live) -> Iterator[tuple[datetime | None, str]]:
     for pod in live.pods:
-        for container in containers(pod):
+        for container in (*starting(pod), *containers(pod)):
             reason = text(container, "state", "waiting", "reason")
             if reason in FAILING:
                 detail = text(container, "state", "waiting", "message")

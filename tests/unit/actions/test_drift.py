@@ -7,8 +7,10 @@ import pytest
 
 from interlock.actions import drift
 from interlock.api import names
+from interlock.api.digests import ModelFile
 from interlock.api.kinds import AgentDeploymentSpec
 from interlock.render.admission import deployment_of, pod_of
+from interlock.render.delivery import Copied
 from interlock.render.namespace import resource_quota
 from interlock.render.revision import revision_objects
 
@@ -126,6 +128,30 @@ def test_a_pod_is_what_its_revision_makes(objects: list[Object], change: str) ->
     field, value, said = POD_CHANGES[change]
     pod["spec"]["containers"][0][field] = value
     assert any(said in one for one in drift.pod_differences(objects, pod))
+
+
+def test_the_init_containers_are_those_that_were_rendered() -> None:
+    files = (ModelFile("MLmodel", 1, "1" * 64),)
+    model = {"name": "press", "version": "1", "volume": IMAGE}
+    spec = AgentDeploymentSpec.model_validate({"riskTier": "low", "image": IMAGE, "model": model})
+    copied = Copied(IMAGE, files)
+    objects = revision_objects("agent-x", "press", "0" * 64, spec, {}, copied=copied)
+    pod = pod_of(deployment_of(objects))
+    assert list(drift.pod_differences(objects, pod)) == []
+    for field, value in {
+        "image": "x.example/y",
+        "args": ["-tree=x"],
+        "restartPolicy": "Always",
+    }.items():
+        other = deepcopy(pod)
+        other["spec"]["initContainers"][1][field] = value
+        said = list(drift.pod_differences(objects, other))
+        assert said
+        assert all(one.startswith(f"spec.initContainers[1].{field}") for one in said)
+    other["spec"]["initContainers"].pop()
+    assert list(drift.pod_differences(objects, other)) == ["spec.initContainers[1] is missing"]
+    del other["spec"]["initContainers"]
+    assert list(drift.pod_differences(objects, other)) == ["spec.initContainers is missing"]
 
 
 @pytest.mark.parametrize("field", ["ephemeralContainers", "initContainers", "resources"])

@@ -11,17 +11,6 @@ from interlock.decide.status import summarize
 from support.world import World, spec_of
 
 
-def promoted(*specs: str) -> World:
-    """A world in which each of these contents came to serve, in order, and served healthy."""
-    world = World()
-    for mark in specs:
-        world.want(spec_of(mark))
-        world.settle()
-        world.pass_time(61)
-        world.settle()
-    return world
-
-
 def test_first_content_comes_to_serve_and_is_marked_healthy() -> None:
     world = World()
     name = world.want(spec_of("a"))
@@ -41,7 +30,7 @@ def test_i2_traffic_never_names_what_is_not_admitted_nor_ready() -> None:
 
 
 def test_pods_that_never_become_ready_are_held_and_traffic_never_moves() -> None:
-    world = promoted("a")
+    world = World().promote("a")
     before = world.pointer
     world.want(spec_of("b", "never"))
     world.settle()
@@ -53,7 +42,7 @@ def test_pods_that_never_become_ready_are_held_and_traffic_never_moves() -> None
 
 
 def test_i10_a_resync_of_a_held_content_is_a_no_op() -> None:
-    world = promoted("a")
+    world = World().promote("a")
     world.want(spec_of("b", "crashing"))
     world.settle()
     records = len(world.seen.transitions)
@@ -65,7 +54,7 @@ def test_i10_a_resync_of_a_held_content_is_a_no_op() -> None:
 
 
 def test_a_failed_hold_is_lifted_by_new_approvals_alone() -> None:
-    world = promoted("a")
+    world = World().promote("a")
     name = world.want(spec_of("b", "crashing"))
     world.settle()
     world.approvals += 1
@@ -76,7 +65,7 @@ def test_a_failed_hold_is_lifted_by_new_approvals_alone() -> None:
 
 
 def test_another_content_after_a_hold_is_tried() -> None:
-    world = promoted("a")
+    world = World().promote("a")
     world.want(spec_of("b", "crashing"))
     world.settle()
     name = world.want(spec_of("c"))
@@ -85,7 +74,7 @@ def test_another_content_after_a_hold_is_tried() -> None:
 
 
 def test_unhealthy_in_the_bake_goes_back_by_itself() -> None:
-    world = promoted("a")
+    world = World().promote("a")
     first = world.pointer
     bad = world.want(spec_of("b"))
     world.settle()
@@ -97,7 +86,7 @@ def test_unhealthy_in_the_bake_goes_back_by_itself() -> None:
 
 
 def test_unhealthy_after_the_bake_is_left_to_people() -> None:
-    world = promoted("a", "b")
+    world = World().promote("a", "b")
     serving = world.pointer
     _break(world, serving or "")
     world.settle()
@@ -105,7 +94,7 @@ def test_unhealthy_after_the_bake_is_left_to_people() -> None:
 
 
 def test_a_content_that_forbids_rollback_is_never_left_by_itself() -> None:
-    world = promoted("a")
+    world = World().promote("a")
     name = world.want(spec_of("b", rollback={"allowed": False}))
     world.settle()
     _break(world, name)
@@ -115,7 +104,7 @@ def test_a_content_that_forbids_rollback_is_never_left_by_itself() -> None:
 
 @pytest.mark.parametrize("healthy", [True, False])
 def test_revoked_content_is_left_at_once_and_cut(healthy: bool) -> None:
-    world = promoted("a")
+    world = World().promote("a")
     first = world.pointer
     bad = world.want(spec_of("b"))
     world.settle()
@@ -133,7 +122,7 @@ def test_revoked_content_is_left_at_once_and_cut(healthy: bool) -> None:
 
 
 def test_revoked_without_a_target_scales_to_nothing() -> None:
-    world = promoted("a")
+    world = World().promote("a")
     world.revoke(world.pointer or "")
     world.settle()
     assert world.pointer == names.NO_REVISION
@@ -141,7 +130,7 @@ def test_revoked_without_a_target_scales_to_nothing() -> None:
 
 
 def test_i3_rollback_ignores_paused_and_a_stale_policy() -> None:
-    world = promoted("a", "b")
+    world = World().promote("a", "b")
     assert world.seen.wanted
     paused = world.seen.wanted.spec.model_copy(update={"paused": True})
     wanted = replace(world.seen.wanted, spec=paused)
@@ -154,7 +143,7 @@ def test_i3_rollback_ignores_paused_and_a_stale_policy() -> None:
 
 
 def test_request_is_compare_and_swap() -> None:
-    world = promoted("a", "b")
+    world = World().promote("a", "b")
     world.ask("AgentRollback", expect="0" * 10)
     step = world.step()
     assert isinstance(step, steps.Refuse)
@@ -162,7 +151,7 @@ def test_request_is_compare_and_swap() -> None:
 
 
 def test_an_old_request_is_expired() -> None:
-    world = promoted("a", "b")
+    world = World().promote("a", "b")
     serving = view.serving(world.seen)
     assert serving
     world.ask("AgentRollback", expect=serving.digest)
@@ -173,7 +162,7 @@ def test_an_old_request_is_expired() -> None:
 
 
 def test_a_requested_hold_is_lifted_by_release_and_the_gates_run_again() -> None:
-    world = promoted("a", "b")
+    world = World().promote("a", "b")
     bad = view.serving(world.seen)
     assert bad
     world.ask("AgentRollback", expect=bad.digest)
@@ -191,7 +180,7 @@ def test_a_requested_hold_is_lifted_by_release_and_the_gates_run_again() -> None
 
 
 def test_no_rollback_to_what_was_just_left() -> None:
-    world = promoted("a", "b")
+    world = World().promote("a", "b")
     b = view.serving(world.seen)
     assert b
     world.ask("AgentRollback", expect=b.digest)
@@ -204,7 +193,7 @@ def test_no_rollback_to_what_was_just_left() -> None:
 
 
 def test_quarantine_takes_everything_off_and_release_brings_it_back_through_the_gates() -> None:
-    world = promoted("a", "b")
+    world = World().promote("a", "b")
     serving = world.pointer
     world.ask("AgentQuarantine")
     world.settle()
@@ -217,7 +206,7 @@ def test_quarantine_takes_everything_off_and_release_brings_it_back_through_the_
 
 
 def test_i5_a_blocked_content_is_never_staged() -> None:
-    world = promoted("a")
+    world = World().promote("a")
     world.blocked.add("b")
     name = world.want(spec_of("b"))
     world.settle()
@@ -225,7 +214,7 @@ def test_i5_a_blocked_content_is_never_staged() -> None:
 
 
 def test_i9_ready_pods_promote_nothing_that_the_gates_refuse() -> None:
-    world = promoted("a")
+    world = World().promote("a")
     before = world.pointer
     world.want(spec_of("b"))
     while not isinstance(world.step(), steps.Stage):
@@ -237,7 +226,7 @@ def test_i9_ready_pods_promote_nothing_that_the_gates_refuse() -> None:
 
 
 def test_stale_policy_promotes_nothing() -> None:
-    world = promoted("a")
+    world = World().promote("a")
     before = world.pointer
     world.seen = replace(world.seen, fresh=False)
     world.want(spec_of("b"))
@@ -246,7 +235,7 @@ def test_stale_policy_promotes_nothing() -> None:
 
 
 def test_a_target_that_policy_refuses_now_is_no_target() -> None:
-    world = promoted("a", "b")
+    world = World().promote("a", "b")
     world.blocked.add("a")
     world.seen = replace(world.seen, policy="newer")
     world.settle()
@@ -254,7 +243,7 @@ def test_a_target_that_policy_refuses_now_is_no_target() -> None:
 
 
 def test_target_stays_warm_and_older_ones_are_scaled_down() -> None:
-    world = promoted("a", "b", "c")
+    world = World().promote("a", "b", "c")
     target, *older = view.targets(world.seen)
     assert world.seen.workloads[target].replicas == 1
     assert all(world.seen.workloads[name].replicas == 0 for name in older)
@@ -272,13 +261,13 @@ def test_warm_says_how_many_pods_the_way_back_has(warm: str, replicas: int) -> N
 
 
 def test_unknown_pointer_is_not_touched() -> None:
-    world = promoted("a", "b")
+    world = World().promote("a", "b")
     world.seen = replace(world.seen, pointer=view.targets(world.seen)[0])
     assert isinstance(world.step(), steps.Rest)
 
 
 def test_emergency_write_is_adopted_and_recorded() -> None:
-    world = promoted("a", "b")
+    world = World().promote("a", "b")
     target = view.targets(world.seen)[0]
     world.seen = replace(world.seen, pointer=target, emergency="line stopped")
     step = world.step()
@@ -289,7 +278,7 @@ def test_emergency_write_is_adopted_and_recorded() -> None:
 
 
 def test_open_promotion_is_finished_or_abandoned_by_what_the_selector_says() -> None:
-    world = promoted("a", "b")
+    world = World().promote("a", "b")
     *before, last = world.seen.transitions
     torn = replace(last, end=None, ended=None, healthy=None)
     world.seen = replace(world.seen, transitions=(*before, torn))
@@ -303,7 +292,7 @@ def test_open_promotion_is_finished_or_abandoned_by_what_the_selector_says() -> 
 
 
 def test_what_serves_is_not_called_settled_before_its_record_has_its_end() -> None:
-    world = promoted("a", "b")
+    world = World().promote("a", "b")
     *before, last = world.seen.transitions
     torn = replace(last, end=None, ended=None, healthy=None)
     world.seen = replace(world.seen, transitions=(*before, torn))
@@ -315,7 +304,7 @@ def test_every_rule_has_a_sentence_that_says_what_it_is_for() -> None:
 
 
 def test_status_of_a_world_at_rest_does_not_move_with_time() -> None:
-    world = promoted("a", "b")
+    world = World().promote("a", "b")
     later = world.now + timedelta(days=1)
     assert summarize(world.seen, world.now) == summarize(world.seen, later)
 

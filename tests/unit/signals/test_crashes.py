@@ -5,7 +5,7 @@ import pytest
 from interlock.api.observed import Vote
 from interlock.policy.model import SignalPolicy
 from interlock.signals import crashes
-from support.live import NOW, POLICY, ago, container, live, pod
+from support.live import NOW, POLICY, ago, container, live, pod, waiting
 
 
 def crashed(times: int, seconds: float, **ended: Any) -> dict[str, Any]:
@@ -65,3 +65,17 @@ def test_before_any_container_exists_there_is_no_vote() -> None:
 @pytest.mark.parametrize("moment", [None, 5, "yesterday", "2026-03-01T12:00:00"])
 def test_an_end_without_a_moment_is_no_loop(moment: object) -> None:
     assert voted(crashed(9, 0, finishedAt=moment)).verdict == "good"
+
+
+def test_a_model_that_cannot_be_copied_is_a_loop_that_says_why() -> None:
+    said = 'copier: "MLmodel" has other bytes than the manifest says.'
+    failing = pod(waiting("PodInitializing"))
+    failing["status"]["initContainerStatuses"] = [crashed(3, 5, message=said) | {"name": "model"}]
+    vote = crashes.vote(live(failing), POLICY, NOW)
+    assert vote is not None
+    assert (vote.verdict, vote.message.endswith(f"(exit code 1): {said}")) == ("bad", True)
+    assert vote.message.startswith("container model of press-04bd62f1aa-x2x9q restarted 3 times")
+
+
+def test_what_an_agent_says_as_it_ends_is_not_repeated() -> None:
+    assert voted(crashed(3, 5, message="x")).message.endswith("(exit code 1)")

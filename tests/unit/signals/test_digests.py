@@ -4,8 +4,9 @@ import pytest
 
 from interlock.api.observed import Vote
 from interlock.signals import digests
-from support.live import IMAGE, NOW, POLICY, VOLUME, container, live, pod, spec
+from support.live import IMAGE, NOW, POLICY, VOLUME, container, deployment, live, pod, spec
 
+COPIER = "registry.example/interlock/copier@sha256:" + "c0" * 32
 OTHER = "registry.example/agents/press@sha256:" + "66" * 32
 
 
@@ -50,6 +51,24 @@ def test_a_container_of_any_kind_counts(kind: str) -> None:
     foreign = pod()
     foreign["status"][kind] = [container(name="debug", imageID=OTHER)]
     assert isolated(digests.vote(live(foreign), POLICY, NOW))
+
+
+def copying(*init: tuple[str, str]) -> Vote | None:
+    """The vote on a pod whose init containers (name, image) run; two of them are rendered."""
+    named = [{"name": "copier", "image": COPIER}, {"name": "model", "image": VOLUME}]
+    of = deployment()
+    of["spec"]["template"] = {"spec": {"initContainers": named}}
+    copied = pod()
+    copied["status"]["initContainerStatuses"] = [
+        container(name=name, imageID=image) for name, image in init
+    ]
+    return digests.vote(live(copied, of=of), POLICY, NOW)
+
+
+def test_an_init_container_runs_the_image_that_was_rendered_for_it() -> None:
+    assert good(copying(("copier", COPIER), ("model", VOLUME)))
+    for foreign in (("copier", OTHER), ("model", COPIER), ("other", COPIER), ("other", IMAGE)):
+        assert isolated(copying(("copier", COPIER), foreign)), foreign
 
 
 def test_the_pinned_image_is_good_wherever_it_was_pulled_from() -> None:

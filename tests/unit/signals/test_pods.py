@@ -32,6 +32,14 @@ def test_started_is_the_oldest_start_of_what_is_not_ready() -> None:
     assert (NOW - started).total_seconds() == 20
 
 
+def test_copying_a_model_counts_as_pulling_does_and_not_as_a_start() -> None:
+    copying = pod(waiting("PodInitializing"), ready=False)
+    copying["status"]["initContainerStatuses"] = [
+        container(name="model", state={"running": {"startedAt": ago(3600)}})
+    ]
+    assert pods.workload(deployment(), [copying]).started is None
+
+
 def test_without_a_container_nothing_started() -> None:
     assert pods.workload(deployment(), [pod(), pod(waiting("x"), ready=False)]).started is None
 

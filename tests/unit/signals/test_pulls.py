@@ -54,3 +54,11 @@ def test_a_pod_that_no_kubelet_took_is_not_late() -> None:
     vote = pulls.vote(live(bare), POLICY, NOW)
     assert vote is not None
     assert vote.verdict == "none"
+
+
+def test_the_model_that_an_init_container_is_made_of_has_to_be_pulled_too() -> None:
+    missing = pod(waiting("PodInitializing"), taken=60)
+    missing["status"]["initContainerStatuses"] = [waiting("ErrImagePull", name="model")]
+    vote = pulls.vote(live(missing), POLICY, NOW)
+    assert vote is not None
+    assert (vote.verdict, vote.message.partition(" of ")[0]) == ("bad", "container model")
