@@ -49,10 +49,14 @@ def admitted(
         digest=digest,
         eligible=eligible,
         containers=[_container(container) for container in pod["containers"]],
+        init_containers=[_container(container) for container in pod.get("initContainers", [])],
         volumes=[_volume(volume) for volume in pod["volumes"]],
         service_account=pod["serviceAccountName"],
     )
-    return entry.model_dump(mode="json", by_alias=True)
+    dumped = entry.model_dump(mode="json", by_alias=True)
+    if not entry.init_containers:  # an entry of before there were any stays the same
+        del dumped["initContainers"]
+    return dumped
 
 
 def pod_of(deployment: Mapping[str, Any]) -> Object:
@@ -94,7 +98,7 @@ def _container(container: Mapping[str, Any]) -> AdmittedContainer:
         image=container["image"],
         command=container.get("command", []),
         args=container.get("args", []),
-        env=[_env(variable) for variable in container["env"]],
+        env=[_env(variable) for variable in container.get("env", [])],
         mounts=[
             AdmittedMount(
                 name=mount["name"], path=mount["mountPath"], read_only=mount.get("readOnly", False)

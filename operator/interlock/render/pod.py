@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from interlock.api.digests import short
 from interlock.api.kinds.base import seconds
-from interlock.api.kinds.deployment import AgentDeploymentSpec, Resources
+from interlock.api.kinds.deployment import AgentDeploymentSpec, ModelRef, Resources
 from interlock.api.names import AGENT_ACCOUNT
-from interlock.render import Unrenderable
+from interlock.render import Unrenderable, delivery
+from interlock.render.delivery import Copied
 from interlock.render.namespace import PORT_NAME
 from interlock.render.quantities import cpu, kibibytes, memory, millicores
 
@@ -36,10 +37,15 @@ class Mount(NamedTuple):
     source: Object
 
 
-def pod_spec(agent: str, digest: str, spec: AgentDeploymentSpec) -> Object:
-    """Return the pod spec of one content. Raises Unrenderable."""
-    volumes, mounts = _volumes(spec)
-    return {
+def pod_spec(
+    agent: str, digest: str, spec: AgentDeploymentSpec, copied: Copied | None = None
+) -> Object:
+    """Return the pod spec of one content; `copied` where its model is no image volume.
+
+    Raises Unrenderable.
+    """
+    volumes, mounts = _volumes(spec, copied)
+    body = {
         "serviceAccountName": AGENT_ACCOUNT,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -53,6 +59,13 @@ def pod_spec(agent: str, digest: str, spec: AgentDeploymentSpec) -> Object:
         "containers": [_container(agent, digest, spec) | {"volumeMounts": mounts}],
         "volumes": volumes,
     }
+    if copied is None or spec.model is None:
+        return body
+    tree = delivery.tree_of(copied, spec.model.tree)
+    image = by_digest(spec.model.volume, "model.volume")
+    model = next(each["name"] for each in mounts if each["mountPath"] == _model_path(spec.model))
+    first = delivery.init_containers(copied, image, tree, model, _common(spec))
+    return body | {"initContainers": first, "volumes": volumes + delivery.volumes(tree)}
 
 
 def by_digest(reference: str | None, where: str) -> str:
@@ -74,16 +87,9 @@ def _container(agent: str, digest: str, spec: AgentDeploymentSpec) -> Object:
     container: Object = {
         "name": CONTAINER,
         "image": by_digest(spec.image, "image"),
-        "imagePullPolicy": "IfNotPresent",
         "ports": [{"name": PORT_NAME, "containerPort": spec.port, "protocol": "TCP"}],
         "env": _env(agent, digest, spec),
-        "resources": _resources(spec.resources),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-            "runAsNonRoot": True,
-        },
+        **_common(spec),
     }
     if spec.health.http:
         check = {"path": spec.health.http, "port": PORT_NAME, "scheme": "HTTP"}
@@ -92,6 +98,20 @@ def _container(agent: str, digest: str, spec: AgentDeploymentSpec) -> Object:
         call: Object = {"port": spec.port, "service": spec.health.grpc}
         container["readinessProbe"] = {"grpc": call, **PROBE}
     return container
+
+
+def _common(spec: AgentDeploymentSpec) -> Object:
+    """Return what each container of the pod has."""
+    return {
+        "imagePullPolicy": "IfNotPresent",
+        "resources": _resources(spec.resources),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+        },
+    }
 
 
 def _grace(spec: AgentDeploymentSpec) -> int:
@@ -126,12 +146,12 @@ def _env(agent: str, digest: str, spec: AgentDeploymentSpec) -> list[Object]:
     return theirs + [{"name": name, "value": value} for name, value in ours.items()]
 
 
-def _volumes(spec: AgentDeploymentSpec) -> tuple[list[Object], list[Object]]:
+def _volumes(spec: AgentDeploymentSpec, copied: Copied | None) -> tuple[list[Object], list[Object]]:
     """Return volumes and their mounts; a source that is mounted twice is one volume."""
     sources: list[Object] = []
     volumes: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": SCRATCH_SIZE}}]
     mounts: list[Object] = [{"name": "tmp", "mountPath": SCRATCH}]
-    for path, source in _sources(spec):
+    for path, source in _sources(spec, copied):
         if source not in sources:
             sources.append(source)
             volumes.append({"name": f"volume-{len(sources)}", **source})
@@ -145,11 +165,11 @@ def _volumes(spec: AgentDeploymentSpec) -> tuple[list[Object], list[Object]]:
     return volumes, mounts
 
 
-def _sources(spec: AgentDeploymentSpec) -> Iterator[Mount]:
+def _sources(spec: AgentDeploymentSpec, copied: Copied | None) -> Iterator[Mount]:
     if spec.model:
         image = by_digest(spec.model.volume, "model.volume")
         source = {"image": {"reference": image, "pullPolicy": "IfNotPresent"}}
-        yield Mount(f"/models/{spec.model.name}", source)
+        yield Mount(_model_path(spec.model), delivery.folder(copied.files) if copied else source)
     for tool in spec.tools:
         if tool.schema_:
             yield Mount(f"/config/tools/{tool.name}", _config(tool.schema_.config_map))
@@ -158,6 +178,10 @@ def _sources(spec: AgentDeploymentSpec) -> Iterator[Mount]:
     for secret in spec.secrets:
         if secret.as_ == "file":
             yield Mount(f"/secrets/{secret.name}", _secret(secret.external_secret))
+
+
+def _model_path(model: ModelRef) -> str:
+    return f"/models/{model.name}"
 
 
 def _config(name: str) -> Object:

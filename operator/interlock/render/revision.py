@@ -10,8 +10,9 @@ from typing import Any
 from interlock.api import digests
 from interlock.api.kinds.deployment import AgentDeploymentSpec, ConfigMapRef
 from interlock.api.names import LABEL_AGENT, LABEL_MANAGED, LABEL_REVISION, revision_name
-from interlock.render import Unrenderable
+from interlock.render import Unrenderable, delivery
 from interlock.render.admission import SURGE
+from interlock.render.delivery import Copied
 from interlock.render.network import edges
 from interlock.render.pod import pod_spec
 
@@ -24,26 +25,34 @@ MAX_OBJECTS = 64
 
 
 def revision_objects(
-    namespace: str, name: str, digest: str, spec: AgentDeploymentSpec, config_maps: ConfigMaps
+    namespace: str,
+    name: str,
+    digest: str,
+    spec: AgentDeploymentSpec,
+    config_maps: ConfigMaps,
+    *,
+    copied: Copied | None = None,
 ) -> list[Object]:
     """Return the objects of content `digest` of agent `name`, in the order of application.
 
     `namespace` is the agent's own; `config_maps` holds the data of each ConfigMap that the spec
-    names. The Deployment has no replicas: staging sets them. Raises Unrenderable.
+    names; `copied` is None where the model is an image volume. The Deployment has no replicas:
+    staging sets them. Raises Unrenderable.
     """
     revision = revision_name(name, digest)
+    pod = pod_spec(name, digest, spec, copied)
     common = {LABEL_MANAGED: "true", LABEL_AGENT: name}
     labels = {**common, LABEL_REVISION: revision}
     # A ConfigMap may serve several revisions of the agent, so it carries no revision's label.
     objects = [
         _object("v1", "ConfigMap", map_name, namespace, common) | {"immutable": True, "data": data}
-        for map_name, data in _copies(spec, config_maps).items()
+        for map_name, data in _copies(spec, config_maps, copied).items()
     ]
     for policy, rules in edges(revision, spec):
         body = _object("networking.k8s.io/v1", "NetworkPolicy", policy, namespace, labels)
         objects.append(body | {"spec": rules})
     body = _object("apps/v1", "Deployment", revision, namespace, labels)
-    objects.append(body | {"spec": _deployment(name, revision, pod_spec(name, digest, spec))})
+    objects.append(body | {"spec": _deployment(name, revision, pod)})
     return _bounded(objects)
 
 
@@ -62,7 +71,9 @@ def _deployment(name: str, revision: str, pod: Object) -> Object:
     }
 
 
-def _copies(spec: AgentDeploymentSpec, config_maps: ConfigMaps) -> dict[str, dict[str, str]]:
+def _copies(
+    spec: AgentDeploymentSpec, config_maps: ConfigMaps, copied: Copied | None
+) -> dict[str, dict[str, str]]:
     copies: dict[str, dict[str, str]] = {}
     for where, reference in _references(spec):
         data = config_maps.get(reference.config_map)
@@ -73,6 +84,9 @@ def _copies(spec: AgentDeploymentSpec, config_maps: ConfigMaps) -> dict[str, dic
             )
         _check_digest(where, reference, data)
         copies[reference.config_map] = dict(sorted(data.items()))
+    if copied and spec.model:
+        tree = delivery.tree_of(copied, spec.model.tree)
+        copies[delivery.map_name(tree)] = {delivery.KEY: delivery.manifest(copied.files)}
     return dict(sorted(copies.items()))
 
 

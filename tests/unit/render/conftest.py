@@ -81,3 +81,9 @@ def render() -> Callable[..., list[dict[str, Any]]]:
         )
 
     return _render
+
+
+@pytest.fixture
+def config_maps() -> dict[str, dict[str, str]]:
+    """The data of the ConfigMaps that the full content names."""
+    return CONFIG_MAPS

@@ -1,0 +1,3 @@
+module interlock.dev/copier
+
+go 1.26
