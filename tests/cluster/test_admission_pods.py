@@ -108,7 +108,7 @@ DEVIATIONS: dict[str, tuple[Any, Any, str]] = {
     "restart rules": (f"{C}.restartPolicy", "Never", FIELD),
     "second container": ("spec.containers.1", SIDECAR, "the containers are not"),
     "another name": (f"{C}.name", "other", "the containers are not"),
-    "init container": ("spec.initContainers", [SIDECAR], POD_FIELD + "initContainers"),
+    "init container": ("spec.initContainers", [SIDECAR], "got sidecar, expected none"),
     "host aliases": (
         "spec.hostAliases",
         [{"ip": "10.0.0.1", "hostnames": ["mes.line-4.svc"]}],

@@ -35,6 +35,25 @@ def test_a_slow_verifier_delays_nobodys_rollback(
     assert agent.pointer() == agent.revision(pair.old)
 
 
+def test_jobs_that_eat_loop_and_die_delay_nobodys_rollback_and_are_asked_again(
+    pair: Pair, engine: Engine
+) -> None:
+    """The jobs are real processes behind real walls; each does what it is named after."""
+    spoilt = {deed: engine.agent(pair.agent.team, deed) for deed in ("loops", "eats", "dies")}
+    engine.verifier.deeds |= {deed: deed for deed in spoilt}
+    for agent in spoilt.values():
+        agent.want("a")
+    for deed in ("eats", "dies"):
+        until(spoilt[deed].reason, lambda why: why == "VerifierUnavailable", f"{deed} is said")
+    until(lambda: [*engine.verifier.rooms.iterdir()], bool, "a job loops")
+    agent = pair.agent
+    assert agent.answer(agent.ask("AgentRollback", "back", expect=pair.new))["phase"] == "Committed"
+    assert agent.pointer() == agent.revision(pair.old)
+    engine.verifier.deeds.clear()
+    for deed in ("eats", "dies"):
+        spoilt[deed].healthy()
+
+
 def test_a_controller_that_starts_without_the_verifier_has_the_last_good_policy(
     pair: Pair, engine: Engine
 ) -> None:

@@ -1,6 +1,7 @@
 """The sandbox's MLflow: the trainer writes, even over what is registered; Interlock reads."""
 
 import base64
+import hashlib
 import json
 import stat
 import urllib.error
@@ -13,6 +14,9 @@ from typing import Any
 
 import pytest
 
+from interlock.api.config import Registry
+from interlock.evidence.hashing import HashCache
+from interlock.evidence.mlflow import Mlflow
 from interlock_sandbox.mlflow import MLflow
 from support.parts import running
 
@@ -111,6 +115,45 @@ def test_interlock_reads_version_model_files_and_evidence(mlflow: Outputs, model
     assert files == [{"path": "weights.bin", "is_dir": False, "file_size": 3}]
     assert get(f"{API}/runs/get?run_id={model.run}")["run"]["info"]["status"]
     assert ask(mlflow, "interlock", "GET", f"{FILES}/{model.evidence}") == (200, b"{}")
+
+
+async def test_a_tree_is_read_once_until_a_byte_of_it_is_overwritten(
+    mlflow: Outputs, model: Model
+) -> None:
+    """The server's own word for a state of a file (its ETag) is what a digest is kept for."""
+    client = Mlflow("default", registry(mlflow), cache := HashCache())
+    try:
+        version = await client.version("press", "1", None)
+        assert (version.files, version.model_id) == (model.root, model.model_id)
+        assert version.created
+        first = await client.tree(version)
+        assert [file.size for file in first.files] == [3]
+        cache.load({key: (at, marked(text)) for key, (at, text) in cache.items().items()})
+        assert [file.sha256 for file in (await client.tree(version)).files] == ["0" * 64]
+        must(mlflow, "trainer", "PUT", f"{FILES}/{model.root}/weights.bin", b"abd")
+        second = await client.tree(version)
+        assert second.files[0].sha256 == hashlib.sha256(b"abd").hexdigest()
+        must(mlflow, "trainer", "PUT", f"{FILES}/{model.root}/weights.bin", b"abc")
+        assert (await client.tree(version)).files == first.files
+    finally:
+        await client.close()
+
+
+def registry(mlflow: Outputs) -> Registry:
+    folder = Path(mlflow["mlflow_interlock_password_file"]).parent
+    (folder / "username").write_text(mlflow["mlflow_interlock_username"])
+    return Registry.model_validate(
+        {
+            "mlflow": mlflow["mlflow_url"],
+            "usernameFile": str(folder / "username"),
+            "passwordFile": mlflow["mlflow_interlock_password_file"],
+        }
+    )
+
+
+def marked(text: str) -> str:
+    """A remembered file with another digest: who returns it did not read the file."""
+    return json.dumps(json.loads(text) | {"sha256": "0" * 64})
 
 
 def test_interlock_reads_prompts(mlflow: Outputs) -> None:

@@ -39,6 +39,7 @@ from support.parts import running
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MODEL = EXAMPLES / "press-scheduler" / "model"
 TRAINER, BUILDER, SCANNER = "trainer@line-4.example", "builder@ci.example", "scanner@sec.example"
+EVALUATOR = "evaluator@sec.example"
 UPDATED = "2026-11-19T06:00:00Z"
 
 
@@ -187,6 +188,43 @@ async def test_what_three_roles_publish_is_what_is_read(world: Programs) -> None
     assert [(f.id, f.severity, f.fixed) for f in scan.findings] == [
         ("CVE-2020-14343", "CRITICAL", "5.4")
     ]
+
+
+async def test_all_that_producers_say_of_a_model_and_an_image_is_read(
+    world: Programs, tmp_path: Path
+) -> None:
+    image = world.image("agents/press", {"app": b"8"})
+    trust = world.trust()
+    model = said(world.publish(MODEL, "press-proven"))["model"]
+    results, parameters = tmp_path / "results.json", tmp_path / "parameters.json"
+    results.write_text(json.dumps({"passed": ["one"], "metrics": {"f1": 0.97}}))
+    parameters.write_text(json.dumps({"epochs": 3}))
+    version = ("--name", model["name"], "--model-version", model["version"], *world.trainer())
+    signing = (*version, *trust[:2], "--identity-token-file")
+    data = f"orders=sha256:{'c' * 64}"
+    evaluate = ("evaluate", model["tree"], "--results", results, "--suite", data, *signing)
+    training = ("training", MODEL, "--run", "r1", "--dataset", data, "--parameters", parameters)
+    build = ("--builder", "https://b.example", "--source", "git+https://git.example/agents")
+    provenance = ("provenance", image, *build, "--commit", "d" * 40, *trust)
+    said(world.run(*evaluate, world.token(EVALUATOR)))
+    said(world.run(*training, *signing, world.token(TRAINER)))
+    said(world.run(*provenance, "--identity-token-file", world.token(BUILDER)))
+
+    evidence, false = await read(world, spec(model, image))
+
+    assert false == {}
+    found = by_type(evidence)
+    tree = [(facts.MODEL_TREE, model["tree"].removeprefix("sha256:"))]
+    evaluation, record = found[facts.TEST_RESULT], found[facts.TRAINING]
+    assert (evaluation.identity, evaluation.subjects) == (EVALUATOR, tree)
+    assert (record.identity, record.subjects) == (TRAINER, tree)
+    built = found[facts.PROVENANCE]
+    assert built.subjects == [(facts.OCI_MANIFEST, image.partition("@sha256:")[2])]
+    assert evaluation.evaluation
+    assert record.training
+    assert built.provenance
+    assert (evaluation.evaluation.result, record.training.run) == ("PASSED", "r1")
+    assert built.provenance.commit == "d" * 40
 
 
 async def test_a_byte_changed_in_mlflow_is_named_by_its_file(world: Programs) -> None:

@@ -70,7 +70,7 @@ class Controller:
         self.verifier = VerifierClient(config.verifier.socket)
         self._governance = governance = Governance()
         traffic = TrafficPorts(client, self.cache, signer, keyring, _now)
-        ports = WorkPorts(traffic, self.verifier, governance, {}, config.cluster)
+        ports = WorkPorts(traffic, self.verifier, governance, {}, config.cluster, config.copier)
         self._prometheus = Prometheus(config.prometheus) if config.prometheus else None
         signals = sampled(service_addresses(_api_server(client)), self._prometheus)
         parser = Parser(keyring)

@@ -23,6 +23,9 @@ FAILURES = Counter("interlock_step_failures_total", "Steps that raised", ["step"
 LANE_DEPTH = Gauge("interlock_lane_depth", "Agents that wait for a look", ["lane"])
 POLICY_FRESH = Gauge("interlock_policy_fresh", "1 while the policy in force may promote")
 AGENTS = Gauge("interlock_agents", "Agents by what their status says first", ["reason"])
+DEGRADED = Gauge(
+    "interlock_degraded_agents", "Agents that serve what would not be let in today", ["reason"]
+)
 PROMOTING = Gauge("interlock_promotions_in_bake", "Agents between commit and the end of their bake")
 FLEET_HALTED = Gauge(
     "interlock_fleet_halted", "1 while promotions and rollbacks for health are stopped everywhere"
@@ -40,12 +43,13 @@ def moved(value: Step) -> None:
 
 
 def count_agents(agents: Iterable[Mapping[str, Any]]) -> None:
-    """Set how many AgentDeployments say which reason first."""
-    AGENTS.clear()
-    conditions = (one for agent in agents for one in _conditions(agent))
-    ready = (str(one["reason"]) for one in conditions if one["type"] == "Ready")
-    for reason, count in Counts(ready).items():
-        AGENTS.labels(reason).set(count)
+    """Set how many AgentDeployments say which reason first, and which of being degraded."""
+    conditions = [one for agent in agents for one in _conditions(agent)]
+    for gauge, kind in ((AGENTS, "Ready"), (DEGRADED, "Degraded")):
+        gauge.clear()
+        reasons = (str(one["reason"]) for one in conditions if one["type"] == kind)
+        for reason, count in Counts(reasons).items():
+            gauge.labels(reason).set(count)
 
 
 @contextmanager

@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aiohttp import web
-from pydantic import ValidationError
 
 from interlock.api.config import Config
-from interlock.evidence.findings import Gatherer
-from interlock.policy import strict_yaml
-from interlock.verifier.governance import Governance
+from interlock.policy import settings
+from interlock.verifier import walls
+from interlock.verifier.desk import Desk
+from interlock.verifier.jobs import Jobs
 from interlock.verifier.server import application
 
-_MAX_CONFIG_BYTES = 256 * 1024
 _GRACE = 5.0
 """Seconds that requests under way get to end on SIGTERM."""
 _log = logging.getLogger(__name__)
@@ -34,10 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     try:
-        config = Config.model_validate(strict_yaml.load(path.read_bytes(), limit=_MAX_CONFIG_BYTES))
-    except (OSError, ValueError) as error:
-        what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        print(f"{path}: {what}. See docs/configuration.md.", file=sys.stderr)
+        config = settings.read(path)
+    except settings.SettingsError as error:
+        print(error, file=sys.stderr)
         return 2
     if config.verifier is None:
         print(f"{path}: verifier.socket is missing; name the socket to serve.", file=sys.stderr)
@@ -51,8 +49,12 @@ async def serve(config: Config, socket: Path) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    app = application(Gatherer(config), Governance(config).answer)
-    runner = web.AppRunner(app, shutdown_timeout=_GRACE)
+    for gap in walls.gaps():
+        _log.warning("%s; docs/limits.md says what that means", gap)
+    walls.adopt_orphans()
+    jobs = Jobs(config.state_dir, alone=True)
+    await jobs.start()
+    runner = web.AppRunner(application(Desk(config, jobs)), shutdown_timeout=_GRACE)
     await runner.setup()
     socket.unlink(missing_ok=True)
     site = web.UnixSite(runner, str(socket))

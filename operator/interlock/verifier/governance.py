@@ -10,6 +10,7 @@ from interlock.api.config import Config, GovernanceSource
 from interlock.api.facts import Unresolved
 from interlock.api.reasons import Reason
 from interlock.evidence import governance
+from interlock.evidence.filelock import locked
 from interlock.evidence.git import Mirror, mirror_for
 from interlock.evidence.governance import GovernanceRefused, GovernanceStale, Governed
 from interlock.evidence.http import SourceError, SourceRefused
@@ -18,14 +19,14 @@ from interlock.evidence.wire import MAX_SECONDS, GovernanceAnswer, GovernanceReq
 
 
 class Governance:
-    """Runs one TUF refresh a request, one at a time."""
+    """Runs one TUF refresh a request; the mirror is its alone meanwhile."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, seconds: float = MAX_SECONDS) -> None:
         self._source = config.governance
-        self._lock = asyncio.Lock()
+        self._seconds = seconds
+        self._folder = config.state_dir / "governance"
         if config.governance:
-            folder = config.state_dir / "governance"
-            self._mirror = mirror_for(folder, config.governance.url, config.git)
+            self._mirror = mirror_for(self._folder, config.governance.url, config.git)
 
     async def answer(self, body: bytes) -> GovernanceAnswer | Unresolved:
         """Return what is verified now, or why what was verified before must stay in force."""
@@ -35,7 +36,7 @@ class Governance:
                 "The configuration names no governance. Add its url and rootFile.",
             )
         try:
-            async with asyncio.timeout(MAX_SECONDS), self._lock:
+            async with asyncio.timeout(self._seconds), locked(self._folder / "lock"):
                 return _answer(await self._fetch(self._source, self._mirror, _seed(body)))
         except GovernanceStale as error:
             return _unresolved(Reason.POLICY_STALE, str(error))
@@ -44,7 +45,7 @@ class Governance:
         except SourceError as error:
             return error.unresolved()
         except TimeoutError:
-            message = f"governance: {self._source.url} did not answer within {MAX_SECONDS:.0f} s."
+            message = f"governance: {self._source.url} did not answer in {self._seconds:.0f} s."
             return _unresolved(Reason.SOURCE_UNAVAILABLE, message)
         except (OSError, ValidationError, binascii.Error) as error:
             return _unresolved(Reason.INVALID, f"governance: {error}")

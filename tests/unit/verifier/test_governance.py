@@ -1,5 +1,6 @@
 """What governance says, or why what was verified before stays in force."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Mapping
@@ -85,6 +86,17 @@ async def test_a_branch_that_was_rewritten_or_is_gone_is_refused(
     assert not isinstance(await asked.answer(request()), Unresolved)
     remote.commit({"a": b""}, parents=())
     assert await reason(asked, request()) == "SourceRefused"
+
+
+async def test_a_git_server_that_never_answers_has_the_jobs_time(
+    asked: Governance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hangs(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asked._mirror, "fetch", hangs)
+    monkeypatch.setattr(asked, "_seconds", 0.01)
+    assert await reason(asked, request()) == "SourceUnavailable"
 
 
 async def test_a_git_server_that_is_away_is_unavailable(asked: Governance, tmp_path: Path) -> None:

@@ -7,42 +7,44 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from pydantic import BaseModel
 
 from interlock.api.facts import Findings, Pin, Unresolved
+from interlock.api.reasons import Reason
 from interlock.evidence import wire
 from interlock.evidence.verifierclient import VerifierClient
 from interlock.evidence.wire import FindingsRequest
+from interlock.verifier.jobs import Answer
 from interlock.verifier.server import application
 from support.socket import talking
 
 FOUND = Findings(pins=[Pin(name="image", expected="a", got="a")])
 
 
-class Gathers:
+class Runs:
     """Answers each request by the name of the agent that it is about."""
 
     def __init__(self) -> None:
         self.closed = False
 
-    async def findings(self, request: FindingsRequest) -> Findings | Unresolved:
+    async def findings(self, request: FindingsRequest, body: bytes) -> Answer:
         """Fail in the way that the agent is named after."""
         if request.name == "raises":
-            raise RuntimeError("a parser's surprise")
+            raise RuntimeError("a surprise")
         if request.name == "hangs":
             await asyncio.Event().wait()
         if request.name == "unresolved":
-            return Unresolved(reason="SourceUnavailable", message="MLflow is away.")
+            return Answer.unresolved(Reason.SOURCE_UNAVAILABLE, "MLflow is away.")
+        assert request == FindingsRequest.model_validate_json(body)
         assert request.targets == {"trust.yaml": "signers: []"}
-        return FOUND
+        return Answer(resolved=True, body=FOUND.model_dump_json().encode())
+
+    async def governance(self, body: bytes) -> Answer:
+        """Say what was asked."""
+        return Answer.unresolved(Reason.POLICY_STALE, body.decode())
 
     async def close(self) -> None:
         """Remember it."""
         self.closed = True
-
-
-async def govern(body: bytes) -> BaseModel:
-    return Unresolved(reason="PolicyStale", message=body.decode())
 
 
 async def ask(client: VerifierClient, name: str = "press", **changes: Any) -> Findings | Unresolved:
@@ -52,18 +54,18 @@ async def ask(client: VerifierClient, name: str = "press", **changes: Any) -> Fi
 
 
 async def test_findings_and_their_lack_arrive_as_they_are(tmp_path: Path) -> None:
-    gathers = Gathers()
-    async with talking(application(gathers, govern), tmp_path) as client:
+    runs = Runs()
+    async with talking(application(runs), tmp_path) as client:
         assert await ask(client) == FOUND
         answer = await ask(client, "unresolved")
         assert answer == Unresolved(reason="SourceUnavailable", message="MLflow is away.")
         governance = await client.governance({})
         assert governance == Unresolved(reason="PolicyStale", message="{}")
-    assert gathers.closed
+    assert runs.closed
 
 
 async def test_one_requests_failure_is_its_own(tmp_path: Path) -> None:
-    async with talking(application(Gathers(), govern), tmp_path) as client:
+    async with talking(application(Runs()), tmp_path) as client:
         hanging = asyncio.create_task(ask(client, "hangs"))
         answer = await ask(client, "raises")
         assert isinstance(answer, Unresolved)
@@ -73,7 +75,7 @@ async def test_one_requests_failure_is_its_own(tmp_path: Path) -> None:
 
 
 async def test_a_request_that_is_none_is_invalid(tmp_path: Path) -> None:
-    async with talking(application(Gathers(), govern), tmp_path) as client:
+    async with talking(application(Runs()), tmp_path) as client:
         answer = await ask(client, since="main; rm -rf /")
         assert isinstance(answer, Unresolved)
         assert answer.reason == "Invalid"
@@ -86,7 +88,7 @@ async def test_a_request_over_its_cap_is_refused_on_both_sides(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(wire, "MAX_REQUEST_BYTES", 1000)
-        app = application(Gathers(), govern)
+        app = application(Runs())
     limit = wire.MAX_REQUEST_BYTES if side == "client" else 1000
     async with talking(app, tmp_path) as client:
         answer = await ask(client, targets={"trust.yaml": bytes(limit)})
@@ -120,7 +122,7 @@ async def test_a_verifier_that_talks_nonsense_is_unavailable(
 
 
 async def test_a_verifier_that_hangs_is_unavailable(tmp_path: Path) -> None:
-    async with talking(application(Gathers(), govern), tmp_path, seconds=0.1) as client:
+    async with talking(application(Runs()), tmp_path, seconds=0.1) as client:
         answer = await ask(client, "hangs")
     assert isinstance(answer, Unresolved)
     assert answer.reason == "VerifierUnavailable"

@@ -1,0 +1,3 @@
+module interlock.dev/tests/thief
+
+go 1.26
