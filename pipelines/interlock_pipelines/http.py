@@ -1,8 +1,8 @@
 """HTTP requests that end in an answer or in a sentence.
 
-Bodies stream, so that a model of many gigabytes needs no memory, and nothing is redirected: a
-password goes to the address that the user gave and nowhere else. Proxies and certificate
-authorities come from the environment, as for every other tool of a CI job.
+Bodies stream, so that a model of many gigabytes needs no memory. A password goes to the address
+that the user gave and nowhere else: requests are not redirected, save for blobs, without it.
+Proxies and certificate authorities come from the environment, as for every other tool of a CI job.
 """
 
 import base64
@@ -10,10 +10,13 @@ import http.client
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
-from typing import Any
+from http import HTTPStatus
+from typing import Any, cast
+from urllib.parse import urljoin, urlsplit
 
 from interlock.evidence.http import shown
 from interlock_pipelines.errors import BadInput, PipelineError, Refused, Unavailable
@@ -21,8 +24,11 @@ from interlock_pipelines.errors import BadInput, PipelineError, Refused, Unavail
 SECONDS = 60.0
 """How long a server may stay silent."""
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
+_CHUNK = 1024 * 1024
 _DENIED = (401, 403)
+_ELSEWHERE = (301, 302, 303, 307, 308)
 _SERVER_ERROR = 500
+_Opened = http.client.HTTPResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +94,48 @@ class Http:
             )
         return value
 
+    def stream(self, url: str, headers: Mapping[str, str]) -> Iterator[bytes]:
+        """Yield the body of a 200 answer in chunks. Raises PipelineError.
+
+        Registries send readers of blobs to other hosts. Such a host is told neither password nor
+        token; what it serves is worth what its digest is, which is for the caller to count.
+        """
+        with self._answered("GET", url, None, self.basic | dict(headers)) as answer:
+            if answer.status not in _ELSEWHERE:
+                yield from self._chunks("GET", url, answer)
+                return
+            place = urljoin(url, answer.headers.get("Location") or "")
+        if urlsplit(place).scheme not in ("https", urlsplit(url).scheme):
+            raise Refused(f"{self.name}: {url} sends its readers to {shown(place, 120)!r}.")
+        with self._answered("GET", place, None, {}) as answer:
+            yield from self._chunks("GET", place, answer)
+
+    def _chunks(self, method: str, url: str, answer: _Opened) -> Iterator[bytes]:
+        if answer.status != HTTPStatus.OK:
+            body = answer.read(MAX_ANSWER_BYTES)
+            raise self._refusal(method, url, Answer(answer.status, answer.headers, body))
+        while chunk := answer.read(_CHUNK):
+            yield chunk
+
     def _ask(
         self, method: str, url: str, body: bytes | Iterable[bytes] | None, headers: dict[str, str]
     ) -> Answer:
+        with self._answered(method, url, body, headers) as answer:
+            return Answer(answer.status, answer.headers, answer.read(MAX_ANSWER_BYTES))
+
+    @contextmanager
+    def _answered(
+        self,
+        method: str,
+        url: str,
+        body: bytes | Iterable[bytes] | None,
+        headers: Mapping[str, str],
+    ) -> Iterator[_Opened]:
+        """Open the answer, whatever its status."""
         try:
-            request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310
-            with _OPENER.open(request, timeout=SECONDS) as answer:
-                return Answer(answer.status, answer.headers, answer.read(MAX_ANSWER_BYTES))
-        except urllib.error.HTTPError as refused:
-            with refused:
-                return Answer(refused.code, refused.headers, refused.read(MAX_ANSWER_BYTES))
+            request = urllib.request.Request(url, body, dict(headers), method=method)  # noqa: S310
+            with _opened(request) as answer:
+                yield answer
         except (OSError, http.client.HTTPException) as error:
             reason = shown(str(getattr(error, "reason", error)), 200)
             raise Unavailable(
@@ -125,6 +163,14 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 _OPENER = urllib.request.build_opener(_NoRedirect)
+
+
+def _opened(request: urllib.request.Request) -> _Opened:
+    try:
+        opened: http.client.HTTPResponse = _OPENER.open(request, timeout=SECONDS)
+        return opened
+    except urllib.error.HTTPError as answer:  # an answer like any other
+        return cast(_Opened, answer)
 
 
 def _basic(user: str, password: str) -> str:

@@ -60,6 +60,27 @@ class Mlflow:
         self._end(info["run_id"], "FINISHED")
         return made
 
+    def run_of(self, name: str, version: str) -> Mapping[str, Any]:
+        """Return the run that a version came from, as MLflow describes it."""
+        query = urlencode({"name": name, "version": version})
+        found = self._call("GET", f"model-versions/get?{query}")["model_version"]
+        run = str(found.get("run_id") or "")
+        if not run:
+            raise Refused(
+                f"{self._http.name}: {shown(name, 140)} version {shown(version, 20)} came from no "
+                "run, so there is no place for its evidence. Register it with "
+                "`interlock-pipeline publish`."
+            )
+        info: Mapping[str, Any] = self._call("GET", f"runs/get?{urlencode({'run_id': run})}")
+        described: Mapping[str, Any] = info["run"]["info"]
+        return described
+
+    def attach(self, run: Mapping[str, Any], kind: str, bundle: bytes) -> str:
+        """Put a bundle among a run's evidence; the path of the artifact."""
+        name = f"{EVIDENCE_FOLDER}/{kind}-{sha256(bundle)[:12]}{EVIDENCE_SUFFIX}"
+        self._upload(f"{self._place(run['artifact_uri'])}/{name}", bundle)
+        return name
+
     def _version(
         self,
         name: str,
@@ -75,8 +96,7 @@ class Mlflow:
         for file in tree.files:
             self._upload_file(self._place(model["artifact_uri"]), tree, file)
         for kind, bundle in evidence.items():
-            place = f"{self._place(run['artifact_uri'])}/{EVIDENCE_FOLDER}"
-            self._upload(f"{place}/{kind}-{sha256(bundle)[:12]}{EVIDENCE_SUFFIX}", bundle)
+            self.attach(run, kind, bundle)
         ready = {"model_id": model["model_id"], "status": "LOGGED_MODEL_READY"}
         self._call("PATCH", f"logged-models/{model['model_id']}", ready)
         source = {"source": f"models:/{model['model_id']}", "model_id": model["model_id"]}
@@ -133,5 +153,5 @@ class Mlflow:
     def _post(self, call: str, body: Mapping[str, object]) -> Any:
         return self._call("POST", call, body)
 
-    def _call(self, method: str, call: str, body: Mapping[str, object]) -> Any:
+    def _call(self, method: str, call: str, body: Mapping[str, object] | None = None) -> Any:
         return self._http.json(method, f"{self._base}{_API}/{call}", body)

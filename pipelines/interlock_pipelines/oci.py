@@ -8,7 +8,7 @@ for registries without the referrers API, in the index that the fallback tag nam
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -42,6 +42,8 @@ class Manifest:
 
     descriptor: Descriptor
     body: Mapping[str, Any]
+    content: bytes = b""
+    """The bytes that its digest is of."""
 
     @property
     def hex(self) -> str:
@@ -68,7 +70,7 @@ class Repository:
 
     def push_bytes(self, content: bytes, media_type: str) -> Descriptor:
         """Push a small blob; its descriptor."""
-        return self.push(_describe(content, media_type), lambda: [content])
+        return self.push(describe(content, media_type), lambda: [content])
 
     def push(self, blob: Descriptor, chunks: Callable[[], Iterable[bytes]]) -> Descriptor:
         """Push the blob that a descriptor names unless it is there. Raises PipelineError."""
@@ -86,10 +88,26 @@ class Repository:
         self._send("PUT", url, (_CREATED,), chunks(), size)
         return blob
 
+    def pull(self, blob: Descriptor) -> Iterator[bytes]:
+        """Yield a blob's bytes, at most as many as its descriptor says. Raises PipelineError.
+
+        They are those of the digest if the last one was yielded.
+        """
+        digest, size = hashlib.sha256(), 0
+        url = f"{self._base}/blobs/{blob['digest']}"
+        for chunk in self._http.stream(url, self._tokens()):
+            size += len(chunk)
+            if size > blob["size"]:
+                break
+            digest.update(chunk)
+            yield chunk
+        if (size, f"sha256:{digest.hexdigest()}") != (blob["size"], blob["digest"]):
+            raise Refused(f"{self.name}: the registry served other bytes for {blob['digest']}.")
+
     def push_manifest(self, body: Mapping[str, object], name: str = "") -> Descriptor:
         """Push a manifest or index, under its digest unless another name is given."""
-        content = _canonical(body)
-        descriptor = _describe(content, str(body["mediaType"]))
+        content = canonical(body)
+        descriptor = describe(content, str(body["mediaType"]))
         self._put_manifest(content, descriptor, name)
         return descriptor
 
@@ -103,7 +121,7 @@ class Repository:
             )
         body = self._http.parsed(f"{self._base}/manifests/{digest}", answer)
         media_type = (answer.headers.get("Content-Type") or "").partition(";")[0].strip()
-        found = _describe(answer.body, media_type)
+        found = describe(answer.body, media_type)
         if found["digest"] != digest:
             raise Refused(f"{self.name}: the registry served {found['digest']} for {digest}.")
         if media_type not in (MANIFEST, DOCKER_MANIFEST):
@@ -111,7 +129,7 @@ class Repository:
                 f"{self.name}@{digest} is of type {shown(media_type, 80)!r}, not one image. An "
                 "index hides which image a node runs: name the image of the nodes' platform."
             )
-        return Manifest(found, body)
+        return Manifest(found, body, answer.body)
 
     def refer(
         self, subject: Descriptor, bundle: bytes, kind: str, about: Mapping[str, str]
@@ -126,8 +144,8 @@ class Repository:
             "subject": subject,
             "annotations": dict(about),
         }
-        content = _canonical(body)
-        pushed = _describe(content, MANIFEST)
+        content = canonical(body)
+        pushed = describe(content, MANIFEST)
         answer = self._put_manifest(content, pushed)
         if "OCI-Subject" not in answer.headers:  # the registry keeps no list of referrers
             self._list(subject, pushed | {"artifactType": kind, "annotations": dict(about)})
@@ -174,9 +192,12 @@ class Repository:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         url = path if path.startswith(self._origin) else f"{self._base}/{path}"
+        return self._http.send(method, url, accept, body, dict(headers or {}) | self._tokens())
+
+    def _tokens(self) -> dict[str, str]:
         if self._token is None:
             self._token = self._login()
-        return self._http.send(method, url, accept, body, dict(headers or {}) | self._token)
+        return self._token
 
     def _login(self) -> dict[str, str]:
         """Return the bearer token that the registry asks for, or nothing where it asks none."""
@@ -215,9 +236,11 @@ def descriptor(content_digest: str, size: int, media_type: str) -> Descriptor:
     return {"mediaType": media_type, "digest": content_digest, "size": size}
 
 
-def _describe(content: bytes, media_type: str) -> Descriptor:
+def describe(content: bytes, media_type: str) -> Descriptor:
+    """Return the OCI descriptor of these bytes."""
     return descriptor(f"sha256:{hashlib.sha256(content).hexdigest()}", len(content), media_type)
 
 
-def _canonical(body: Mapping[str, object]) -> bytes:
+def canonical(body: Mapping[str, object]) -> bytes:
+    """Return the one JSON form in which manifests are pushed."""
     return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from interlock.api.facts import MAX_ECOSYSTEMS
 from interlock.evidence.http import shown
 from interlock.evidence.predicates.base import rfc3339
 from interlock.evidence.predicates.vulns import SEVERITIES, SEVERITY_METHOD
@@ -21,7 +22,8 @@ SCANNER = "pkg:golang/github.com/aquasecurity/trivy"
 MAX_REPORT_BYTES = 64 * 1024 * 1024
 MAX_SKEW = timedelta(seconds=60)
 _SCHEMA = 2
-_LENGTHS = {"package": 256, "installed": 128, "fixed": 512}
+_LENGTHS = {"package": 256, "installed": 128, "fixed": 512, "purl": 512}
+_ECOSYSTEM_LENGTH = 64
 """What a reader of the predicate takes at most."""
 
 
@@ -35,6 +37,10 @@ class Report:
     finished: datetime
     images: frozenset[str]
     """Digests of the scanned image: of its config, and of its manifests."""
+    os: str
+    """The operating system that it recognised, as `debian 12.9`; empty for none."""
+    end_of_life: bool
+    """Whether that operating system gets no more fixes."""
     results: tuple[Mapping[str, Any], ...]
 
 
@@ -63,11 +69,14 @@ def parse_report(value: Any, where: str) -> Report:
         metadata = value.get("Metadata") or {}
         pushed = [str(each).rpartition("@")[2] for each in metadata.get("RepoDigests") or []]
         named = [str(metadata.get("ImageID")), *pushed]
+        system = metadata.get("OS") or {}
         return Report(
             scanner=f"{SCANNER}@v{version}",
             version=version,
             finished=moment(str(value["CreatedAt"]), f"CreatedAt of {where}"),
             images=frozenset(each for each in named if each.startswith("sha256:")),
+            os=f"{system.get('Family', '')} {system.get('Name', '')}".strip()[:128],
+            end_of_life=bool(system.get("EOSL")),
             results=tuple(value.get("Results") or ()),
         )
     except (LookupError, TypeError, AttributeError) as error:
@@ -83,11 +92,11 @@ def moment(text: str, what: str) -> datetime:
         found = datetime.fromisoformat(text)
         if found.tzinfo is None:
             raise ValueError("it has no zone")
-    except ValueError as error:
+        return found.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise BadInput(
             f"{what} is {shown(text, 60)!r}: {error}. Write it as 2026-11-20T06:00:00Z."
         ) from None
-    return found.astimezone(UTC)
 
 
 def check_about(report: Report, manifest_digest: str, config_digest: str) -> None:
@@ -100,10 +109,13 @@ def check_about(report: Report, manifest_digest: str, config_digest: str) -> Non
         )
 
 
-def predicate(report: Report, database_updated: datetime, now: datetime) -> dict[str, Any]:
+def predicate(
+    report: Report, database_updated: datetime, now: datetime, scanner_image: str = ""
+) -> dict[str, Any]:
     """Return the vulns v0.2 predicate. Raises BadInput for a report from the future.
 
-    Trivy notes one moment, when it was done: it stands for start and end of the scan.
+    Trivy notes one moment, when it was done: it stands for start and end of the scan. Which image
+    it ran from (`sha256:…`) only who ran it knows.
     """
     if report.finished > now + MAX_SKEW:
         raise BadInput(
@@ -111,16 +123,14 @@ def predicate(report: Report, database_updated: datetime, now: datetime) -> dict
             "Set the scanner's clock and scan again."
         )
     try:
-        return _predicate(report, database_updated)
+        return _predicate(report, database_updated, scanner_image)
     except (LookupError, TypeError, AttributeError) as error:
         raise BadInput(
             f"The report's Results are not Trivy's: {shown(repr(error), 80)}. Scan again."
         ) from error
 
 
-def _predicate(report: Report, database_updated: datetime) -> dict[str, Any]:
-    suppressed = sum(len(r.get("ExperimentalModifiedFindings") or ()) for r in report.results)
-    packages = sum(len(r.get("Packages") or ()) for r in report.results)
+def _predicate(report: Report, database_updated: datetime, scanner_image: str) -> dict[str, Any]:
     finished = rfc3339(report.finished)
     return {
         "scanner": {
@@ -128,10 +138,28 @@ def _predicate(report: Report, database_updated: datetime) -> dict[str, Any]:
             "version": report.version,
             "db": {"lastUpdate": rfc3339(database_updated)},
             "result": list(_results(report)),
-            "annotations": {"suppressed": suppressed, "packages": packages},
+            "annotations": _looked(report) | ({"image": scanner_image} if scanner_image else {}),
         },
         "metadata": {"scanStartedOn": finished, "scanFinishedOn": finished},
     }
+
+
+def _looked(report: Report) -> dict[str, Any]:
+    """Return what the scan saw and what it left out; without it, no findings mean nothing."""
+    listed = [each for each in report.results if each.get("Packages")]
+    kinds = {str(each.get("Type") or "unknown")[:_ECOSYSTEM_LENGTH] for each in listed}
+    return {
+        "suppressed": _count(report, "ExperimentalModifiedFindings"),
+        "packages": _count(report, "Packages"),
+        "secrets": _count(report, "Secrets"),
+        "os": report.os,
+        "endOfLife": report.end_of_life,
+        "ecosystems": sorted(kinds)[:MAX_ECOSYSTEMS],
+    }
+
+
+def _count(report: Report, field: str) -> int:
+    return sum(len(each.get(field) or ()) for each in report.results)
 
 
 def _results(report: Report) -> Iterator[dict[str, Any]]:
@@ -151,9 +179,20 @@ def _results(report: Report) -> Iterator[dict[str, Any]]:
 
 
 def _affected(each: Mapping[str, Any]) -> dict[str, str]:
+    identifier = each.get("PkgIdentifier") or {}
     said = {
         "package": each["PkgName"],
         "installed": each.get("InstalledVersion", ""),
         "fixed": each.get("FixedVersion", ""),
+        "purl": identifier.get("PURL", ""),
     }
-    return {key: str(value)[: _LENGTHS[key]] for key, value in said.items()}
+    known = {key: str(value)[: _LENGTHS[key]] for key, value in said.items()}
+    return known | _published(str(each.get("PublishedDate", "")))
+
+
+def _published(text: str) -> dict[str, str]:
+    """Return when a vulnerability became known, where the report says so: no date, no grace."""
+    try:
+        return {"published": rfc3339(moment(text, "PublishedDate"))}
+    except (BadInput, OverflowError):
+        return {}

@@ -8,7 +8,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +17,7 @@ from interlock.api.digests import ModelFile
 from interlock.evidence.http import SourceRefused
 from interlock.evidence.modeltree import Tally
 from interlock_pipelines.errors import BadInput
+from interlock_pipelines.progress import Told, nobody
 
 CHUNK = 1024 * 1024
 
@@ -27,6 +28,12 @@ class Tree:
 
     folder: Path
     files: tuple[ModelFile, ...]
+    told: Told = field(default=nobody, compare=False, repr=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together."""
+        return sum(file.size for file in self.files)
 
     @property
     def digest(self) -> str:
@@ -41,6 +48,7 @@ class Tree:
             size += len(chunk)
             if size > file.size:
                 break
+            self.told(len(chunk))
             yield chunk
         if (size, digest.hexdigest()) != (file.size, file.sha256):
             raise BadInput(
@@ -49,7 +57,7 @@ class Tree:
             )
 
 
-def read_tree(folder: Path) -> Tree:
+def read_tree(folder: Path, told: Told = nobody) -> Tree:
     """Return the tree of a folder, every file hashed. Raises BadInput."""
     tally = Tally(f"model folder {folder}")
     for path in sorted(_paths(folder), key=str.encode):
@@ -57,10 +65,20 @@ def read_tree(folder: Path) -> Tree:
             tally.expect(path)
         except SourceRefused as refused:
             raise BadInput(str(refused)) from None
-        tally.files.append(_hashed(folder / path, path))
+        tally.files.append(_hashed(folder / path, path, told))
     if not tally.files:
         raise BadInput(f"Model folder {folder} holds no file. Name the folder of the model.")
     return Tree(folder, tuple(tally.files))
+
+
+def size_of(folder: Path) -> int:
+    """Return the bytes that `read_tree` would read. Raises BadInput."""
+    return sum((folder / path).lstat().st_size for path in _paths(folder))
+
+
+def read_file(path: Path) -> ModelFile:
+    """Return one file, hashed. Raises BadInput."""
+    return _hashed(path, path.name)
 
 
 def _paths(folder: Path) -> Iterator[str]:
@@ -83,11 +101,12 @@ def _unreadable(error: OSError) -> None:
     raise BadInput(f"{error.filename} cannot be read: {error.strerror}.") from error
 
 
-def _hashed(place: Path, path: str) -> ModelFile:
+def _hashed(place: Path, path: str, told: Told = nobody) -> ModelFile:
     digest, size = hashlib.sha256(), 0
     for chunk in _read(place):
         digest.update(chunk)
         size += len(chunk)
+        told(len(chunk))
     return ModelFile(path, size, digest.hexdigest())
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from interlock.evidence.layer import BLOCK, header
 from interlock.evidence.oci import LAYER, MANIFEST
-from interlock_pipelines.oci import Descriptor, Repository, descriptor
+from interlock_pipelines.oci import Descriptor, Repository, canonical, describe, descriptor
 from interlock_pipelines.tree import Tree
 
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -51,16 +51,35 @@ def layer_descriptor(tree: Tree) -> Descriptor:
     return descriptor(f"sha256:{digest.hexdigest()}", size, LAYER)
 
 
-def push_volume(tree: Tree, repository: Repository) -> Volume:
-    """Push a tree. Raises PipelineError."""
-    packed = repository.push(layer_descriptor(tree), lambda: layer(tree))
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What a volume would be: known before anything is sent."""
+
+    layer: Descriptor
+    config: bytes
+    manifest: Mapping[str, object]
+    digest: str
+    """Of the manifest, `sha256:…`."""
+
+
+def pack(tree: Tree) -> Packed:
+    """Return what the volume of a tree is; the files are read once for it."""
+    packed = layer_descriptor(tree)
     rootfs = {"type": "layers", "diff_ids": [packed["digest"]]}
     config = json.dumps({**_PLATFORM, "config": {}, "rootfs": rootfs}, sort_keys=True).encode()
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
-        "config": repository.push_bytes(config, CONFIG),
+        "config": describe(config, CONFIG),
         "layers": [packed],
     }
-    digest = repository.push_manifest(manifest)["digest"]
-    return Volume(repository, manifest, f"{repository.name}@{digest}")
+    return Packed(packed, config, manifest, describe(canonical(manifest), MANIFEST)["digest"])
+
+
+def push_volume(tree: Tree, repository: Repository) -> Volume:
+    """Push a tree. Raises PipelineError."""
+    packed = pack(tree)
+    repository.push(packed.layer, lambda: layer(tree))
+    repository.push_bytes(packed.config, CONFIG)
+    repository.push_manifest(packed.manifest)
+    return Volume(repository, packed.manifest, f"{repository.name}@{packed.digest}")

@@ -20,6 +20,8 @@ from interlock.gates import grants, vulnerability_scan
 from interlock.policy import strict_yaml
 from interlock.policy.parse import TRUSTED_ROOT, parse
 from interlock_pipelines import oci, scan, volume
+from interlock_pipelines.evaluation import parse_results
+from interlock_pipelines.materials import material
 from interlock_pipelines.tree import read_tree
 from interlock_sandbox.sigstore import Instance
 from support import policies
@@ -73,8 +75,38 @@ def test_governance_is_a_policy_that_grants_the_example() -> None:
     assert grants.evaluate(changed, policy).outcome is Outcome.PASS
 
 
+def test_governance_asks_for_the_suite_and_the_data_that_lie_beside_the_model() -> None:
+    policy = parse(governance(), revocation_version=1)
+    (suite,) = policy.gates.evaluation.suites
+    assert suite.digest == material(str(FOLDER / "evaluate.py")).sha256
+    assert suite.datasets == [material(str(FOLDER / "orders.csv")).sha256]
+
+
+def test_the_model_passes_its_suite(capsys: pytest.CaptureFixture[str]) -> None:
+    policy = parse(governance(), revocation_version=1)
+    (suite,) = policy.gates.evaluation.suites
+    program("evaluate").main([str(FOLDER / "model"), str(FOLDER / "orders.csv")])
+    found = parse_results(capsys.readouterr().out.encode(), "evaluate.py")
+    assert (found.verdict, len(found.passed)) == ("PASSED", 2)
+    assert found.metrics["agreement"] >= suite.minimum["agreement"]
+
+
+def test_a_broken_model_fails_its_suite(tmp_path: Path) -> None:
+    generator().main([str(tmp_path)])
+    weights = tmp_path / "weights.safetensors"
+    data = weights.read_bytes()
+    weights.write_bytes(data[:-60] + struct.pack("<15f", *[float("nan")] * 15))
+    harness, orders = program("evaluate"), [dict.fromkeys(generator().FEATURES, "1")]
+    found = harness.results(harness.read(tmp_path), [one | {"press": "press-1"} for one in orders])
+    assert "scores-are-finite" in found["failed"]
+
+
 def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_model", FOLDER / "make_model.py")
+    return program("make_model")
+
+
+def program(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -114,8 +146,8 @@ class Pushed(oci.Repository):
 
     def push_manifest(self, body: Mapping[str, object], name: str = "") -> oci.Descriptor:
         """Take all."""
-        content = oci._canonical(body)
-        return oci._describe(content, "")
+        content = oci.canonical(body)
+        return oci.describe(content, "")
 
 
 def test_the_agent_pins_the_model_that_lies_beside_it() -> None:

@@ -126,3 +126,34 @@ def test_files_that_interlock_could_not_read_are_not_sent(server: Any, model: Pa
     with pytest.raises(Refused, match="start it with --serve-artifacts"):
         register(model)
     assert not any(call.startswith("PUT") for call in server.calls())
+
+
+def version_of(server: Any, run: str) -> None:
+    """An MLflow that has version 3 of `press`, made by this run."""
+    described = {"run": {"info": {"artifact_uri": f"mlflow-artifacts:/1/{run}/artifacts"}}}
+    says = {
+        f"{API}/model-versions/get?name=press&version=3": {"model_version": {"run_id": run}},
+        f"{API}/runs/get?run_id={run}": described,
+    }
+    server.handler = lambda method, url, _: (
+        server.answer(200, json.dumps(says.get(url, {})).encode())
+        if url in says or method == "PUT"
+        else None
+    )
+
+
+def test_evidence_is_put_beside_the_run_that_made_the_version(server: Any) -> None:
+    version_of(server, "r7")
+    mlflow = Mlflow(BASE, None)
+    path = mlflow.attach(mlflow.run_of("press", "3"), "evaluation", b"bundle")
+    assert path == f"interlock/evidence/evaluation-{sha256(b'bundle')[:12]}.sigstore.json"
+    assert server.calls()[-1] == f"PUT {FILES}/1/r7/artifacts/{path}"
+    assert server.asked[-1][2] == b"bundle"
+
+
+def test_a_version_that_no_run_made_has_no_place_for_evidence(server: Any) -> None:
+    version_of(server, "")
+    with pytest.raises(Refused, match="press version 3 came from no run"):
+        Mlflow(BASE, None).run_of("press", "3")
+    with pytest.raises(Refused, match="answered 404"):
+        Mlflow(BASE, None).run_of("press", "4")

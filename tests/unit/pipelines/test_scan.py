@@ -86,6 +86,48 @@ def test_a_scan_that_saw_nothing_says_so(results: Any) -> None:
     assert (facts.packages, facts.findings) == (0, [])
 
 
+def test_what_the_scan_saw_is_said() -> None:
+    results: list[dict[str, Any]] = [
+        {"Class": "os-pkgs", "Type": "debian", "Packages": [{}, {}]},
+        {"Class": "lang-pkgs", "Type": "pip", "Packages": [{}]},
+        {"Class": "lang-pkgs", "Type": "npm"},
+        {"Class": "secret", "Secrets": [{"RuleID": "aws"}, {"RuleID": "github-pat"}]},
+    ]
+    system = {"OS": {"Family": "debian", "Name": "9.13", "EOSL": True}}
+    facts = vulns.read(predicate(Results=results, Metadata=system), Told(NOW, ()))
+    assert (facts.packages, facts.secrets) == (3, 2)
+    assert (facts.os, facts.end_of_life) == ("debian 9.13", True)
+    assert facts.ecosystems == ["debian", "pip"]
+
+
+def test_an_image_without_a_system_has_none() -> None:
+    facts = vulns.read(predicate(), Told(NOW, ()))
+    assert (facts.os, facts.end_of_life, facts.secrets) == ("", False, 0)
+    assert facts.scanner_image == ""
+
+
+def test_the_scanner_s_image_is_said_by_who_ran_it() -> None:
+    report = scan.parse_report(document(), "report.json")
+    said = scan.predicate(report, UPDATED, NOW, scanner_image=MANIFEST)
+    assert vulns.read(said, Told(NOW, ())).scanner_image == MANIFEST
+
+
+def test_a_finding_has_its_package_url_and_its_date() -> None:
+    found = vulnerability(
+        PkgIdentifier={"PURL": "pkg:deb/debian/libfoo@1.0?arch=amd64"},
+        PublishedDate="2026-11-01T12:15:08.65Z",
+    )
+    (finding,) = vulns.read(predicate(found), Told(NOW, ())).findings
+    assert finding.purl == "pkg:deb/debian/libfoo@1.0?arch=amd64"
+    assert finding.published == "2026-11-01T12:15:08Z"
+
+
+@pytest.mark.parametrize("date", ["", "soon", "2026-11-01", "0001-01-01T00:00:00+14:00", None])
+def test_a_date_that_is_none_is_left_out(date: Any) -> None:
+    (finding,) = vulns.read(predicate(vulnerability(PublishedDate=date)), Told(NOW, ())).findings
+    assert finding.published is None
+
+
 def test_long_texts_are_cut_to_what_a_reader_takes() -> None:
     long = vulnerability(PkgName="p" * 900, InstalledVersion="i" * 900, FixedVersion="f" * 900)
     (finding,) = vulns.read(predicate(long), Told(NOW, ())).findings
