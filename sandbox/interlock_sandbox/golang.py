@@ -61,9 +61,18 @@ def new_enough(version: str) -> bool:
 
 
 def build(
-    go: Go, module: Path, programs: Mapping[str, str], flags: Sequence[str], into: Path
+    go: Go,
+    module: Path,
+    programs: Mapping[str, str],
+    flags: Sequence[str],
+    into: Path,
+    *,
+    experiment: str = "",
 ) -> None:
-    """Compiles programs (name to import path) of one go.mod into the new folder `into`."""
+    """Compiles programs (name to import path) of one go.mod into the new folder `into`.
+
+    `experiment` names what Go has, but not yet for everybody (`go doc internal/goexperiment`).
+    """
     say(f"{module.name}: compiling {', '.join(programs)} (minutes on a cold machine)")
     with tempfile.TemporaryDirectory(dir=into.parent, prefix=f"{into.name}.") as scratch:
         made = Path(scratch) / "made"
@@ -72,12 +81,7 @@ def build(
         out = f"{made}{os.sep}" if several else str(made / next(iter(programs)))
         command = [str(go.program), "build", "-trimpath", "-buildvcs=false"]
         command += [*flags, "-o", out, *programs.values()]
-        env = {
-            "GOFLAGS": "-mod=readonly",
-            "CGO_ENABLED": "0",
-            "GOTOOLCHAIN": "local",
-            "GOWORK": "off",
-        }
+        env = {**_BUILD_ENVIRONMENT, "GOEXPERIMENT": experiment}
         run(module.name, command, cwd=module, env=env, hint=_BUILD_HINT)
         made.rename(into)
 

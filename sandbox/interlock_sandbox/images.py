@@ -6,6 +6,7 @@ The same files give the same digest on every machine: demos and tests can name i
 import hashlib
 import io
 import json
+import platform
 import tarfile
 import urllib.error
 import urllib.parse
@@ -17,6 +18,7 @@ from http.client import HTTPResponse
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _IMAGE_NAME = "io.containerd.image.name"  # an annotation
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 Descriptor = Mapping[str, str | int]
@@ -28,9 +30,11 @@ def push_image(
     files: Mapping[str, bytes],
     config: Mapping[str, object] | None = None,
     tag: str | None = None,
+    *,
+    mode: int = 0o444,
 ) -> str:
     """Pushes a one-layer image of `files`; `config` holds Cmd, Env and the like. Its digest."""
-    content = layer(files)
+    content = layer(files, mode)
     about = _about(content, config or {})
     pushed = push_blob(registry, repository, content, LAYER)
     described = push_blob(registry, repository, about, CONFIG)
@@ -89,6 +93,11 @@ def layer(files: Mapping[str, bytes], mode: int = 0o444) -> bytes:
     return packed.getvalue()
 
 
+def architecture() -> str:
+    """What OCI calls this machine's processor."""
+    return _ARCHITECTURES.get(platform.machine(), platform.machine())
+
+
 def digest(content: bytes) -> str:
     """`sha256:<64 hex>`, as OCI names content."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -96,7 +105,7 @@ def digest(content: bytes) -> str:
 
 def _about(content: bytes, config: Mapping[str, object]) -> bytes:
     about = {
-        "architecture": "amd64",
+        "architecture": architecture(),
         "os": "linux",
         "config": dict(config),
         "rootfs": {"type": "layers", "diff_ids": [digest(content)]},

@@ -4,16 +4,19 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
-from interlock_sandbox import golang, sandbox, tools
+from interlock_sandbox import golang, sandbox, scanner, tools
 from interlock_sandbox.process import marked
 from interlock_sandbox.sandbox import NotUp, State
 from interlock_sandbox.supervisor import LOCK, PARTS
 
+F = TypeVar("F", bound=Callable[..., Any])
 _BESIDE = ("mlflow", "sigstore", "registry", "git")
 PROFILES: Mapping[str, tuple[str, ...]] = {
     "control-plane": ("kubernetes", *_BESIDE),
@@ -23,17 +26,20 @@ PROFILES: Mapping[str, tuple[str, ...]] = {
 _WELL_KNOWN = {"kubeconfig": "KUBECONFIG", "mlflow_url": "MLFLOW_TRACKING_URI"}
 
 
-def _default_home() -> Path:
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(base) / "interlock" / "sandbox"
+def _home(name: str) -> Callable[[F], F]:
+    def default() -> Path:
+        base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        return Path(base) / "interlock" / name
+
+    return click.option(
+        "--home",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=default,
+        help=f"Folder of the sandbox. Default: interlock/{name} under $XDG_STATE_HOME.",
+    )
 
 
-_HOME = click.option(
-    "--home",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=_default_home,
-    help="Folder of the sandbox. Default: interlock/sandbox under $XDG_STATE_HOME.",
-)
+_HOME = _home("sandbox")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,19 +61,27 @@ def main() -> None:
 @click.option("--parts", help=f"Comma-separated, instead of a profile: {', '.join(PARTS)}.")
 def up(home: Path, profile: str, parts: str | None) -> None:
     """Starts a sandbox that stays up; does nothing if it is up already."""
-    names = _names(parts) if parts else PROFILES[profile]
-    home = home.resolve()
+    state = _up(home.resolve(), _names(parts) if parts else PROFILES[profile])
+    _print_outputs(state.outputs)
+
+
+@main.command()
+@_home("docker")
+def docker(home: Path) -> None:
+    """Starts a Docker Engine that stays up, with Trivy to run in it; needs Linux and root.
+
+    A registry beside it has Trivy's image; its database holds a few real advisories. Ends with
+    `down --home` and the folder that it prints.
+    """
+    state = _up(home.resolve(), ("docker", "registry"))
+    database = home.resolve() / "scanner" / "cache"
     try:
-        if sandbox.is_alive(home):
-            state = _join(home, names)
-        else:
-            _make_room(home)
-            sandbox.launch(home, names, detached=True)
-            state = sandbox.read_state(home)
-    except NotUp as error:
+        image = scanner.push_trivy(state.outputs["registry"])
+        if not database.exists():
+            scanner.write_database(database, datetime.now(UTC))
+    except golang.ToolError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"Up in {home} (took {state.seconds:.1f} s).")
-    _print_outputs(state)
+    _print_outputs({**state.outputs, "trivy": image, "trivy_database": str(database)})
 
 
 @main.command()
@@ -92,7 +106,7 @@ def status(home: Path, output: str) -> None:
     else:
         for name, runs in programs.items():
             click.echo(f"{name:<26}{'running' if runs else 'ended'}, pid {state.pids[name]}")
-        _print_outputs(state)
+        _print_outputs(state.outputs)
     if not all(programs.values()):
         raise SystemExit(1)
 
@@ -113,7 +127,8 @@ def tools_(names: tuple[str, ...], every: bool) -> None:
     """Finds or compiles programs, and prints where they are.
 
     Without NAME those of the control-plane profile. The node profile takes `node` and
-    `containerd` as well; tests and benchmarks take `cyclonus` and `argo-rollouts`.
+    `containerd` as well, `docker` takes `trivy`; tests and benchmarks take `cyclonus` and
+    `argo-rollouts`.
     """
     try:
         found = tools.find_all(tools.NAMES if every else names or tools.USUAL)
@@ -121,6 +136,21 @@ def tools_(names: tuple[str, ...], every: bool) -> None:
         raise click.ClickException(str(error)) from error
     for name, path in found.items():
         click.echo(f"{name:<26}{path}")
+
+
+def _up(home: Path, names: tuple[str, ...]) -> State:
+    """A sandbox with these parts: the one that runs in `home`, or a new one that stays up."""
+    try:
+        if sandbox.is_alive(home):
+            state = _join(home, names)
+        else:
+            _make_room(home)
+            sandbox.launch(home, names, detached=True)
+            state = sandbox.read_state(home)
+    except NotUp as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"Up in {home} (took {state.seconds:.1f} s).")
+    return state
 
 
 def _names(parts: str) -> tuple[str, ...]:
@@ -162,9 +192,9 @@ def _state(home: Path) -> State:
         raise click.ClickException(str(error)) from error
 
 
-def _print_outputs(state: State) -> None:
-    width = max(map(len, state.outputs), default=0) + 2
-    for name, value in state.outputs.items():
+def _print_outputs(outputs: Mapping[str, str]) -> None:
+    width = max(map(len, outputs), default=0) + 2
+    for name, value in outputs.items():
         click.echo(f"{name:<{width}}{value}")
 
 

@@ -34,6 +34,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "registry": ("interlock_sandbox.registry:Registry",),
     "git": ("interlock_sandbox.gitserver:GitServer",),
     "prometheus": ("interlock_sandbox.prometheus:Prometheus",),
+    "docker": ("interlock_sandbox.docker:Docker",),
     # Instead of `kubernetes`: the same with a real node and no other.
     "node": (
         "interlock_sandbox.node.part:Runtime",

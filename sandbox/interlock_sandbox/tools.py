@@ -4,6 +4,7 @@ Nothing is downloaded as a binary. What is compiled lies in the user's cache, ke
 into it (go.sum and Go version), so that every checkout shares it and a second call is instant.
 """
 
+import functools
 import hashlib
 import os
 import shutil
@@ -31,6 +32,7 @@ class Module:
     tags: str = ""
     source: str = ""  # the folder of its go.mod, where that is another module's
     optional: bool = False  # compiled when something asks for it, not ahead
+    experiment: str = ""  # what its sources need of Go that is not yet for everybody
 
 
 _KUBERNETES_FLAGS = (
@@ -85,6 +87,14 @@ MODULES = (
         "version: 0.5.6",
         optional=True,
     ),
+    Module(  # the scanner, which goes into an image of its own
+        "trivy",
+        {"trivy": "github.com/aquasecurity/trivy/cmd/trivy"},
+        "Version: 0.74.",
+        "-s -w -X github.com/aquasecurity/trivy/pkg/version/app.ver=0.74.0",
+        optional=True,
+        experiment="jsonv2",
+    ),
     Module(  # the peer of the benchmarks
         "argo-rollouts",
         {"rollouts-controller": "github.com/argoproj/argo-rollouts/cmd/rollouts-controller"},
@@ -127,7 +137,8 @@ def ensure(module: Module) -> Path:
     source = TOOLCHAIN / (module.source or module.name)
     flags = ("-ldflags", module.ldflags, "-tags", module.tags)
     folder = cache() / f"{module.name}-{key(source / 'go.sum', go.version)}"
-    return _made(folder, lambda: golang.build(go, source, module.programs, flags, folder))
+    build = functools.partial(golang.build, go, source, module.programs, flags, folder)
+    return _made(folder, lambda: build(experiment=module.experiment))
 
 
 def compiled(source: Path) -> Path:

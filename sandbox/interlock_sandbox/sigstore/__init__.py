@@ -6,7 +6,7 @@ all authorities, so the authorities are here. Nothing of it is fit to be trusted
 it signs whatever it is asked to sign.
 """
 
-from interlock_sandbox.sigstore.bundle import LogVersion, Recipe, statement
+from interlock_sandbox.sigstore.bundle import LogVersion, ManagedKey, Recipe, statement
 from interlock_sandbox.sigstore.certificates import LeafKey, Sct
 from interlock_sandbox.sigstore.identity import identity_token
 from interlock_sandbox.sigstore.instance import Instance
@@ -16,6 +16,7 @@ __all__ = [
     "Instance",
     "LeafKey",
     "LogVersion",
+    "ManagedKey",
     "Recipe",
     "Sct",
     "Window",

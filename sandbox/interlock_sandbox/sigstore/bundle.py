@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
@@ -20,6 +20,7 @@ from interlock_sandbox.sigstore.certificates import (
     Leaf,
     LeafKey,
     LeafPrivateKey,
+    LeafPublicKey,
     Sct,
     der,
 )
@@ -49,6 +50,14 @@ class Authorities:
     tsa: TimestampAuthority
 
 
+@dataclass(frozen=True, slots=True)
+class ManagedKey:
+    """A key that somebody keeps, as in a KMS: nobody certifies it, and it signs in its own way."""
+
+    public: LeafPublicKey
+    sign: Callable[[bytes], bytes]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How to make a bundle. Give `payload` or `artifact_digest`; all else has an honest default.
@@ -69,6 +78,8 @@ class Recipe:
     time: dt.datetime | None = None  # the moment of signing; None is now
     lifetime: dt.timedelta = LEAF_LIFETIME
     key: LeafKey = LeafKey.P256
+    managed: ManagedKey | None = None  # signs a payload with this, in place of a certified key
+    hint: str = "release"  # what the bundle says of a managed key
     sct: Sct = Sct.PRESENT
     sct_log_id: bytes | None = None
 
@@ -103,14 +114,13 @@ def statement(predicate_type: str, predicate: object, subjects: Mapping[str, str
 def build(recipe: Recipe, own: Authorities) -> bytes:
     """The bundle's JSON. Raises ValueError unless exactly one kind of content is given."""
     time = recipe.time or dt.datetime.now(dt.UTC)
-    private = recipe.key.generate()
-    ca, ct, tsa = recipe.ca or own.ca, recipe.ct or own.ct, recipe.tsa or own.tsa
-    certificate = ca.issue(_leaf(recipe, time), private.public_key(), ct)
-    content, signatures, body = _content(recipe, private, certificate)
+    tsa = recipe.tsa or own.tsa
+    signer, material = _signer(recipe, own, time)
+    content, signatures, body = _content(recipe, signer)
     bundle: dict[str, Any] = {
         "mediaType": recipe.media_type,
         "verificationMaterial": {
-            "certificate": {"rawBytes": b64(der(certificate))},
+            **material,
             "tlogEntries": [
                 (recipe.log or own.log).add(recipe.entry or body, _claims(recipe, time))
                 for _ in range(recipe.tlog_entries)
@@ -123,6 +133,27 @@ def build(recipe: Recipe, own: Authorities) -> bytes:
     if recipe.mutate:
         recipe.mutate(bundle)
     return json.dumps(bundle).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Signer:
+    """Signs bytes, and is logged under a certificate or a key; `private` signs digests, too."""
+
+    sign: Callable[[bytes], bytes]
+    shown: entries.Signer
+    private: LeafPrivateKey | None = None
+
+
+def _signer(recipe: Recipe, own: Authorities, time: dt.datetime) -> tuple[_Signer, dict[str, Any]]:
+    """Who signs, and what the bundle holds to verify it with."""
+    if recipe.managed:
+        material = {"publicKey": {"hint": recipe.hint}}
+        return _Signer(recipe.managed.sign, recipe.managed.public), material
+    private = recipe.key.generate()
+    ca, ct = recipe.ca or own.ca, recipe.ct or own.ct
+    certificate = ca.issue(_leaf(recipe, time), private.public_key(), ct)
+    signer = _Signer(partial(_sign, private), certificate, private)
+    return signer, {"certificate": {"rawBytes": b64(der(certificate))}}
 
 
 def _leaf(recipe: Recipe, time: dt.datetime) -> Leaf:
@@ -138,21 +169,21 @@ def _leaf(recipe: Recipe, time: dt.datetime) -> Leaf:
     )
 
 
-def _content(
-    recipe: Recipe, private: LeafPrivateKey, certificate: x509.Certificate
-) -> tuple[dict[str, Any], list[bytes], Body]:
+def _content(recipe: Recipe, signer: _Signer) -> tuple[dict[str, Any], list[bytes], Body]:
     if (recipe.payload is None) == (recipe.artifact_digest is None):
         raise ValueError("A recipe takes either a payload or an artifact_digest.")
     if recipe.payload is not None:
-        return _envelope(recipe, recipe.payload, private, certificate)
-    return _message(recipe, recipe.artifact_digest or b"", private, certificate)
+        return _envelope(recipe, recipe.payload, signer)
+    if signer.private is None:
+        raise ValueError("A managed key signs payloads only.")
+    return _message(recipe, recipe.artifact_digest or b"", signer.private, signer.shown)
 
 
 def _envelope(
-    recipe: Recipe, payload: bytes, private: LeafPrivateKey, certificate: x509.Certificate
+    recipe: Recipe, payload: bytes, signer: _Signer
 ) -> tuple[dict[str, Any], list[bytes], Body]:
     signed = entries.pae(recipe.payload_type, payload)
-    signatures = [_sign(private, signed) for _ in range(recipe.signatures)]
+    signatures = [signer.sign(signed) for _ in range(recipe.signatures)]
     envelope = {
         "payload": b64(payload),
         "payloadType": recipe.payload_type,
@@ -160,26 +191,26 @@ def _envelope(
     }
     if recipe.log_version is LogVersion.V1:
         encoded = json.dumps(envelope).encode()
-        body = entries.envelope_v1(encoded, payload, signatures, certificate)
+        body = entries.envelope_v1(encoded, payload, signatures, signer.shown)
     else:
         # Rekor v2 hashes with the key's own algorithm, though DSSE signs with SHA-256.
         algorithm = hashlib.sha384 if recipe.key is LeafKey.P384 else hashlib.sha256
         first = signatures[0] if signatures else b""
-        body = entries.digest_v2(algorithm(signed).digest(), first, certificate, recipe.key)
+        body = entries.digest_v2(algorithm(signed).digest(), first, signer.shown, recipe.key)
     return {"dsseEnvelope": envelope}, signatures, body
 
 
 def _message(
-    recipe: Recipe, digest: bytes, private: LeafPrivateKey, certificate: x509.Certificate
+    recipe: Recipe, digest: bytes, private: LeafPrivateKey, signer: entries.Signer
 ) -> tuple[dict[str, Any], list[bytes], Body]:
     signature = _sign_digest(private, digest)
     message: dict[str, Any] = {"signature": b64(signature)}
     if recipe.message_digest:
         message["messageDigest"] = {"algorithm": "SHA2_256", "digest": b64(digest)}
     if recipe.log_version is LogVersion.V1:
-        body = entries.blob_v1(digest, signature, certificate)
+        body = entries.blob_v1(digest, signature, signer)
     else:
-        body = entries.digest_v2(digest, signature, certificate, recipe.key)
+        body = entries.digest_v2(digest, signature, signer, recipe.key)
     return {"messageSignature": message}, [signature], body
 
 

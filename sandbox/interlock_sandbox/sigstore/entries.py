@@ -6,15 +6,19 @@ from typing import Any
 
 import rfc8785
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from interlock_sandbox.sigstore.certificates import LeafKey, der, pem
+from interlock_sandbox.sigstore.certificates import LeafKey, LeafPublicKey, der, pem
 from interlock_sandbox.sigstore.keys import b64
 from interlock_sandbox.sigstore.log import Body
 
+Signer = x509.Certificate | LeafPublicKey
+"""With what a signature is verified: a certificate, or a key that somebody keeps."""
 
-def blob_v1(digest: bytes, signature: bytes, certificate: x509.Certificate) -> Body:
+
+def blob_v1(digest: bytes, signature: bytes, signer: Signer) -> Body:
     """A signature over a file, in Rekor v1."""
-    public_key = {"content": b64(pem(certificate).encode())}
+    public_key = {"content": b64(_pem(signer))}
     spec = {
         "data": {"hash": {"algorithm": "sha256", "value": digest.hex()}},
         "signature": {"content": b64(signature), "publicKey": public_key},
@@ -23,10 +27,10 @@ def blob_v1(digest: bytes, signature: bytes, certificate: x509.Certificate) -> B
 
 
 def envelope_v1(
-    envelope: bytes, payload: bytes, signatures: Sequence[bytes], certificate: x509.Certificate
+    envelope: bytes, payload: bytes, signatures: Sequence[bytes], signer: Signer
 ) -> Body:
     """A DSSE envelope, in Rekor v1."""
-    verifier = b64(pem(certificate).encode())
+    verifier = b64(_pem(signer))
     spec = {
         "envelopeHash": _sha256(envelope),
         "payloadHash": _sha256(payload),
@@ -35,11 +39,10 @@ def envelope_v1(
     return _body("dsse", "0.0.1", spec)
 
 
-def digest_v2(
-    digest: bytes, signature: bytes, certificate: x509.Certificate, key: LeafKey = LeafKey.P256
-) -> Body:
+def digest_v2(digest: bytes, signature: bytes, signer: Signer, key: LeafKey = LeafKey.P256) -> Body:
     """A signature over anything, in Rekor v2; of a DSSE envelope the digest is of its PAE."""
-    verifier = {"keyDetails": str(key), "x509Certificate": {"rawBytes": b64(der(certificate))}}
+    field = "x509Certificate" if isinstance(signer, x509.Certificate) else "publicKey"
+    verifier = {"keyDetails": str(key), field: {"rawBytes": b64(_der(signer))}}
     algorithm = {32: "SHA2_256", 48: "SHA2_384"}[len(digest)]
     entry = {
         "data": {"algorithm": algorithm, "digest": b64(digest)},
@@ -57,6 +60,18 @@ def pae(payload_type: str, payload: bytes) -> bytes:
 def _body(kind: str, version: str, spec: dict[str, Any]) -> Body:
     content = rfc8785.dumps({"apiVersion": version, "kind": kind, "spec": spec})
     return Body(kind, version, content)
+
+
+def _pem(signer: Signer) -> bytes:
+    if isinstance(signer, x509.Certificate):
+        return pem(signer).encode()
+    return signer.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _der(signer: Signer) -> bytes:
+    if isinstance(signer, x509.Certificate):
+        return der(signer)
+    return signer.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _sha256(data: bytes) -> dict[str, str]:

@@ -20,7 +20,7 @@ def code(name: str) -> str:
 
 
 def test_an_image_starts_the_program_as_nobody_special_and_tells_it_its_version() -> None:
-    about = image_config(b"layer", "1.4.2", {"WORK": "1s", "AGENT_FAULT": "leak"})
+    about = image_config([b"layer"], "1.4.2", {"WORK": "1s", "AGENT_FAULT": "leak"})
     assert about["config"] == {
         "Entrypoint": ["/agent"],
         "Env": ["AGENT_FAULT=leak", "AGENT_VERSION=1.4.2", "WORK=1s"],
@@ -34,13 +34,13 @@ def test_an_image_starts_the_program_as_nobody_special_and_tells_it_its_version(
 @pytest.mark.parametrize("version", ["", "a b", "-1", "v1\n", "x" * 129])
 def test_a_version_that_is_no_tag_is_refused(version: str) -> None:
     with pytest.raises(ValueError, match="is no tag"):
-        image_config(b"", version, {})
+        image_config([b""], version, {})
 
 
 @pytest.mark.parametrize("name", ["", "lower", "A=B", "AGENT_VERSION"])
 def test_a_default_that_is_no_variable_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is no variable that an image may set"):
-        image_config(b"", "1", {name: "x"})
+        image_config([b""], "1", {name: "x"})
 
 
 def test_a_program_is_named_after_its_sources_and_its_go(tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 """The demo's steps are those that README.md lists, and its table says what callers met."""
 
+import pickle
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from interlock_sandbox.demo import profile, show, traffic
+from interlock_sandbox import docker
+from interlock_sandbox.demo import pickles, profile, show, traffic, trivy
 from interlock_sandbox.demo.load import Answer, Load, Stream
 from interlock_sandbox.demo.steps import CUTS, steps
+from interlock_sandbox.docker import DockerError
 from interlock_sandbox.node.needs import NodeError
 
 README = Path(__file__).parents[3] / "README.md"
@@ -54,6 +57,26 @@ def test_where_the_node_cannot_run_the_demo_says_why(monkeypatch: pytest.MonkeyP
     assert profile.choose(None) == (profile.CONTROL_PLANE, "no runc")
     with pytest.raises(NodeError):
         profile.choose("node")
+
+
+def test_where_docker_cannot_run_the_demo_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cannot() -> None:
+        raise DockerError("no dockerd")
+
+    monkeypatch.setattr(docker, "check", cannot)
+    with trivy.engine(trivy.prepare()) as (address, why_not):
+        assert (address, why_not) == ("", "no dockerd")
+    assert "kept reports" in trivy.told(why_not)
+    assert "no dockerd" in trivy.told(why_not)
+    assert "the real Trivy" in trivy.told("")
+
+
+def test_the_pickle_of_the_story_would_run(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    name = pickles.hide(tmp_path, mark)
+    assert not mark.exists()
+    assert pickle.loads((tmp_path / name).read_bytes()) == 0  # noqa: S301 - our own, a `touch`
+    assert mark.exists()
 
 
 def test_requests_count_from_the_moment_on_and_failures_with_them() -> None:

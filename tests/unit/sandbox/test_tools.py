@@ -125,7 +125,10 @@ def test_two_that_want_the_same_programs_compile_them_once(
         both.wait()
         return Go(Path("go"), "go1.27.3")
 
-    def build(_: Go, __: Path, ___: Mapping[str, str], ____: Sequence[str], into: Path) -> None:
+    def build(
+        _: Go, __: Path, ___: Mapping[str, str], ____: Sequence[str], into: Path, *, experiment: str
+    ) -> None:
+        assert experiment == ""
         built.append(into)
         into.mkdir()
 
