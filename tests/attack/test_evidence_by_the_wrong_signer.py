@@ -62,7 +62,7 @@ async def test_a_sigstore_that_nobody_trusts_proves_nothing(good: Plant) -> None
     payload = signed.model_statement()
     result = await signature(good, own.sign_statement(payload, plant.TRAINER))
     assert result.reason is Reason.EVIDENCE_DENIED
-    assert "BadSignature" in result.message
+    assert "OutsideTrust" in result.message
 
 
 async def test_a_scan_by_the_builder_is_no_scan(good: Plant) -> None:

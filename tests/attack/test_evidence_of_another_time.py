@@ -55,7 +55,7 @@ def test_a_timestamp_beside_a_promise_does_not_move_the_time() -> None:
 
 def test_a_strangers_timestamp_is_no_time() -> None:
     stranger = Instance.create("other.example").authorities.tsa
-    assert code(Recipe(time=NOW, log_version=LogVersion.V2, tsa=stranger)) == "BadSignature"
+    assert code(Recipe(time=NOW, log_version=LogVersion.V2, tsa=stranger)) == "BadTimestamp"
 
 
 @pytest.mark.parametrize("version", LogVersion)

@@ -32,15 +32,20 @@ def refused(bundle: bytes) -> Refusal:
 
 
 @pytest.mark.parametrize(
-    "predicate_type", [facts.PROVENANCE, facts.COSIGN, "https://model_signing/Digests/v0.1"]
+    ("predicate_type", "reason"),
+    [
+        (facts.PROVENANCE, Reason.EVIDENCE_DENIED),
+        (facts.COSIGN, Reason.UNSIGNED),
+        ("https://model_signing/Digests/v0.1", Reason.UNSIGNED),
+    ],
 )
 async def test_the_trainers_word_of_another_type_signs_no_model(
-    good: Plant, predicate_type: str
+    good: Plant, predicate_type: str, reason: Reason
 ) -> None:
     subject = {"press": signed.root_digest()}
     good.model_bundles = [signed.signed(predicate_type, signed.oms(), subject, plant.TRAINER)]
     result = (await good.judged())["model-signature"]
-    assert result.reason is Reason.UNSIGNED
+    assert result.reason is reason
 
 
 @pytest.mark.parametrize("subject", ["b" * 64, plant.digest(b"the config of the same image")])

@@ -9,8 +9,11 @@ from interlock.cli import tufrepo
 from interlock.evidence import governance
 from interlock.evidence.git import GitRefused, Mirror
 from interlock.evidence.governance import GovernanceRefused
+from interlock.policy.revocations import RevokedDigest
 from support.govrepo import GovRepo, govrepo
 from support.policies import targets
+
+LEAK = RevokedDigest(digest="a" * 64, reason="leaks")
 
 MAIN = "refs/heads/main"
 
@@ -45,7 +48,7 @@ async def test_governance_is_read_from_a_commit(repo: GovRepo, tmp_path: Path) -
     mirror, first = await tip(repo, tmp_path)
     before = await governance.fetch(mirror, first, repo.bootstrap)
     assert before.targets == targets()
-    tufrepo.revoke_digest(repo.directory, repo.keys, digest="a" * 64, reason="leaks")
+    tufrepo.revoke(repo.directory, repo.keys, LEAK)
     commit(repo)
     mirror, second = await tip(repo, tmp_path)
     after = await governance.fetch(mirror, second, repo.bootstrap, before.metadata)

@@ -9,8 +9,11 @@ import pytest
 from interlock.cli import tufrepo
 from interlock.evidence.governance import GovernanceRefused, GovernanceStale, load
 from interlock.policy.parse import PolicyError, parse
+from interlock.policy.revocations import RevokedDigest
 from support.govrepo import GovRepo, govrepo
 from support.policies import documents, targets
+
+LEAK = RevokedDigest(digest="a" * 64, reason="leaks")
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def test_the_signed_state_is_read(repo: GovRepo) -> None:
 
 def test_a_revocation_is_read_by_who_knows_the_older_list(repo: GovRepo) -> None:
     before = repo.load()
-    tufrepo.revoke_digest(repo.directory, repo.keys, digest="a" * 64, reason="leaks")
+    tufrepo.revoke(repo.directory, repo.keys, LEAK)
     after = repo.load(before.metadata)
     assert after.versions["revocations"] == 2
     assert after.versions["targets"] == 1
@@ -36,7 +39,7 @@ def test_a_revocation_is_read_by_who_knows_the_older_list(repo: GovRepo) -> None
 
 def test_older_metadata_is_refused_by_who_saw_the_newer(repo: GovRepo) -> None:
     old = repo.copy("old")
-    tufrepo.revoke_digest(repo.directory, repo.keys, digest="a" * 64, reason="leaks")
+    tufrepo.revoke(repo.directory, repo.keys, LEAK)
     seen = repo.load()
     with pytest.raises(GovernanceRefused, match="older file was put in its place"):
         old.load(seen.metadata)
@@ -49,7 +52,7 @@ def test_the_same_metadata_again_is_no_replay(repo: GovRepo) -> None:
 
 def test_an_old_revocation_list_under_a_new_timestamp_is_refused(repo: GovRepo) -> None:
     old = repo.copy("old")
-    tufrepo.revoke_digest(repo.directory, repo.keys, digest="a" * 64, reason="leaks")
+    tufrepo.revoke(repo.directory, repo.keys, LEAK)
     shutil.copy(
         old.directory / "metadata/1.revocations.json",
         repo.directory / "metadata/2.revocations.json",
@@ -60,7 +63,7 @@ def test_an_old_revocation_list_under_a_new_timestamp_is_refused(repo: GovRepo) 
 
 def test_an_older_version_signed_by_ci_is_refused(repo: GovRepo) -> None:
     """A stolen CI key may say that nothing happened, and not that it went backwards."""
-    tufrepo.revoke_digest(repo.directory, repo.keys, digest="a" * 64, reason="leaks")
+    tufrepo.revoke(repo.directory, repo.keys, LEAK)
     seen = repo.load()
 
     def back(signed: object) -> None:

@@ -9,8 +9,11 @@ from tuf.api.metadata import TargetFile  # type: ignore[attr-defined]
 from interlock.cli import tufrepo
 from interlock.cli.tufkeys import RepositoryRefused
 from interlock.evidence.governance import GovernanceRefused, load
+from interlock.policy.revocations import RevokedDigest
 from support.govrepo import GovRepo, govrepo
 from support.policies import targets
+
+LEAK = RevokedDigest(digest="a" * 64, reason="leaks")
 
 OPEN_TIERS = b"tiers: {high: {gates: []}}\n"
 
@@ -133,7 +136,7 @@ def test_oncall_alone_can_revoke_whatever_else_was_edited(repo: GovRepo) -> None
     for name in ("root", "targets", "ci"):
         (repo.keys / f"{name}.pem").unlink()
     repo.edit("tiers.yaml", OPEN_TIERS)
-    tufrepo.revoke_digest(repo.directory, repo.keys, digest="a" * 64, reason="leaks")
+    tufrepo.revoke(repo.directory, repo.keys, LEAK)
     found = repo.load()
     assert b"leaks" in found.targets["revocations.yaml"]
     assert found.targets["tiers.yaml"] == targets()["tiers.yaml"]
@@ -142,7 +145,7 @@ def test_oncall_alone_can_revoke_whatever_else_was_edited(repo: GovRepo) -> None
 def test_a_revocation_that_cannot_be_signed_leaves_no_trace(repo: GovRepo) -> None:
     (repo.keys / "oncall.pem").unlink()
     with pytest.raises(RepositoryRefused, match="revocations needs 1 signature by oncall"):
-        tufrepo.revoke_digest(repo.directory, repo.keys, digest="a" * 64, reason="leaks")
+        tufrepo.revoke(repo.directory, repo.keys, LEAK)
     assert tufrepo.status(repo.directory).unsigned == ()
 
 

@@ -14,9 +14,9 @@ import pytest
 from aiohttp import web
 
 from interlock.api.config import Registry
-from interlock.evidence import http
+from interlock.evidence import http, modeltree
 from interlock.evidence.http import SourceError, SourceRefused, SourceUnavailable
-from interlock.evidence.mlflow import Mlflow
+from interlock.evidence.mlflow import Mlflow, ModelVersion
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -136,3 +136,86 @@ async def test_nobody_listens() -> None:
         with pytest.raises(SourceUnavailable, match=r"cannot be read.*Check the address"):
             await client.version("press", "12", None)
         await client.close()
+
+
+VERSION = ModelVersion("press", "12", "root", "")
+
+
+def serving(file: Handler) -> Handler:
+    """One file `weights`, which `file` answers."""
+
+    async def answers(request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/weights"):
+            return await file(request)
+        return web.json_response({"files": [{"path": "weights", "is_dir": False, "file_size": 3}]})
+
+    return answers
+
+
+async def test_a_file_that_ends_too_early_is_none() -> None:
+    """A proxy that dies half way must not make another model of it."""
+
+    async def torn(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "10"})
+        await response.prepare(request)
+        await response.write(b"abc")
+        assert request.transport
+        request.transport.close()
+        return response
+
+    async with registry(serving(torn)) as (client, _):
+        with pytest.raises(SourceUnavailable):
+            await client.tree(VERSION)
+
+
+async def test_an_unchanged_file_is_hung_up_on() -> None:
+    """A server that knows no conditions sends all of it again, here without end."""
+    calls = 0
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        nonlocal calls
+        calls += 1
+        response = web.StreamResponse(headers={"ETag": '"1"'})
+        await response.prepare(request)
+        await response.write(b"abc")
+        while calls > 1:
+            await response.write(bytes(1 << 16))
+        return response
+
+    async with registry(serving(endless)) as (client, _):
+        first = await client.tree(VERSION)
+        assert [file.size for file in first.files] == [3]
+        assert await client.tree(VERSION) == first
+    assert calls == 2
+
+
+async def test_a_file_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(modeltree, "MAX_BYTES", 1 << 22)
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(bytes(1 << 16))
+
+    async with registry(serving(endless)) as (client, _):
+        with pytest.raises(SourceRefused, match="Split the model"):
+            await client.tree(VERSION)
+
+
+async def test_one_file_that_fails_ends_the_reading_of_all() -> None:
+    """Nobody waits for the others, and no connection is left behind."""
+    listed = [{"path": str(number), "is_dir": False} for number in range(20)]
+
+    async def some(request: web.Request) -> web.StreamResponse:
+        name = request.path.rpartition("/")[2]
+        if name == "artifacts":
+            return web.json_response({"files": listed})
+        if name == "3":
+            return web.Response(status=500)
+        await asyncio.Event().wait()
+        return web.Response()
+
+    async with registry(some) as (client, _):
+        with pytest.raises(SourceUnavailable, match="answered 500"):
+            await client.tree(VERSION)

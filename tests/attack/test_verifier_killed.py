@@ -66,8 +66,11 @@ async def test_a_killed_verifier_is_unavailable_and_the_next_one_answers(tmp_pat
             asked = asyncio.create_task(ask(client, port))
             work, _ = await asyncio.get_running_loop().sock_accept(silent)
             with work:  # it waits for an answer now
+                work.setblocking(False)
                 process.kill()
                 answer = await asked
+                while await asyncio.get_running_loop().sock_recv(work, 4096):
+                    pass  # the rest of the request, and then the end: its job died with it
     assert isinstance(answer, Unresolved)
     assert answer.reason == "VerifierUnavailable"
     async with verifier(tmp_path, port):

@@ -5,15 +5,21 @@ from functools import partial
 from typing import Any
 
 from interlock.api import digests, names
+from interlock.api.digests import ModelFile
 from interlock.api.kinds import AgentDeploymentSpec
 from interlock.api.kinds.deployment import Resources
 from interlock.render import admission, namespace, revision
+from interlock.render.delivery import Copied
 from support.documents import DIGEST
 from support.kube import APPLY, OURS, Answer, Api, until
 
 Object = dict[str, Any]
 TEAM = "line-4"
 TOOLS = {"schema.json": "{}"}
+FILES = (ModelFile("MLmodel", 7, "1" * 64), ModelFile("weights/a", 4096, "2" * 64))
+COPIED = Copied(f"registry.example/interlock/copier@{DIGEST}", FILES)
+COPIES = "copied"
+"""The version whose model init containers copy; that of others is an image volume."""
 PATHS = {
     "Namespace": "/api/v1/namespaces",
     "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
@@ -48,7 +54,7 @@ def spec(version: str) -> AgentDeploymentSpec:
             "model": {
                 "name": "press",
                 "version": "1",
-                "tree": DIGEST,
+                "tree": f"sha256:{digests.model_tree(FILES)}" if version == COPIES else DIGEST,
                 "volume": f"registry.example/models/press@{DIGEST}",
             },
             "tools": [tool],
@@ -86,8 +92,9 @@ class Agent:
     def objects(self, version: str) -> list[Object]:
         """What is applied for a version."""
         maps = {"tools": TOOLS}
+        copied = COPIED if version == COPIES else None
         return revision.revision_objects(
-            self.home, self.name, self.digest(version), spec(version), maps
+            self.home, self.name, self.digest(version), spec(version), maps, copied=copied
         )
 
     def pod(self, version: str = "old") -> Object:

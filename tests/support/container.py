@@ -57,7 +57,9 @@ def targets(sandbox: Sandbox) -> dict[str, bytes]:
     spaces, tiers, gates = (
         yaml.safe_load(quick[f"{name}.yaml"]) for name in ("namespaces", "tiers", "gates")
     )
-    grants = {"images": [f"{sandbox.outputs['registry']}/agents/*"]}
+    registry = sandbox.outputs["registry"]
+    models = {"models": [{"name": "*"}], "artifacts": [f"{registry}/models/*"]}
+    grants = {"images": [f"{registry}/agents/*"], **models}
     space = {"environment": "test", "grants": grants}
     spaces["namespaces"] |= dict.fromkeys(TEAMS, space)
     tiers["tiers"]["low"] |= {"readyWithin": "2m"}

@@ -22,7 +22,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from interlock.api.config import Config
-from support import policies
+from interlock.api.digests import ModelFile
+from interlock.verifier.jobs import Jobs
+from support import deeds, policies
 
 TEAMS = tuple(f"team-{number:03}" for number in range(400))
 """Namespaces that the quick policy grants images to."""
@@ -65,6 +67,10 @@ class Verifier:
     """Team to seconds that the answer about its agents takes."""
     unresolved: dict[str, Mapping[str, str]] = field(default_factory=dict)
     """Team to the {reason, message} that is answered instead of findings."""
+    deeds: dict[str, str] = field(default_factory=dict)
+    """Name of an agent to what a real, walled job does that is to look at it (`support.deeds`)."""
+    files: dict[str, list[ModelFile]] = field(default_factory=dict)
+    """Team to the files of its models, which are named where init containers copy them."""
     asked: list[str] = field(default_factory=list)
     """Teams that were asked about."""
     handed: dict[int, float] = field(default_factory=dict)
@@ -109,7 +115,13 @@ class Verifier:
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
         self.socket.unlink(missing_ok=True)
 
+    @property
+    def rooms(self) -> Path:
+        """Where each job that does a deed has a folder while it runs."""
+        return self.socket.parent / "jobs" / "rooms"
+
     async def _start(self) -> web.AppRunner:
+        self._jobs = Jobs(self.rooms.parent, deeds.MODULE)
         app = web.Application()
         app.router.add_post("/v1/findings", self._findings)
         app.router.add_post("/v1/governance", self._governance)
@@ -124,15 +136,21 @@ class Verifier:
         for task in left:  # answers that are still being delayed
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        await self._jobs.close()
 
     async def _findings(self, request: web.Request) -> web.Response:
         body = await request.json()
         team = body["namespace"]
         self.asked.append(team)
         await asyncio.sleep(self.delays.get(team, 0.0))
+        if deed := self.deeds.get(body["name"]):
+            told = json.dumps({"name": deed, "signal": "SIGSEGV"}).encode()
+            said = await self._jobs.findings(team, body["name"], told)
+            return web.Response(status=422, body=said.body)
         if answer := self.unresolved.get(team):
             return web.json_response(answer, status=422)
-        return web.json_response({"pins": [*_true_pins(body["spec"])]})
+        pins, files = [*_true_pins(body["spec"])], self.files.get(team, [])
+        return web.json_response({"pins": pins, "files": files})
 
     async def _governance(self, _: web.Request) -> web.Response:
         self.handed.setdefault(self.revocation_version, time.perf_counter())

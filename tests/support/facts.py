@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from interlock.api import digests
+from interlock.api.content import Content
 from interlock.api.facts import (
     COSIGN,
     OMS,
@@ -115,6 +116,9 @@ def scan(**changes: Any) -> Scan:
         "findings": [],
         "totals": {},
         "packages": 41,
+        "os": "debian 12.9",
+        "ecosystems": ["debian", "python-pkg"],
+        "secrets": 0,
     }
     return Scan.model_validate(whole | changes)
 
@@ -126,6 +130,8 @@ def finding(**changes: Any) -> Finding:
         "package": "libfoo",
         "installed": "1.0.2",
         "fixed": "1.0.3",
+        "purl": "pkg:deb/debian/libfoo@1.0.2?arch=amd64&distro=debian-12.9",
+        "published": at(NOW, hours=-240),
         "severity": "CRITICAL",
     }
     return Finding.model_validate(whole | changes)
@@ -208,6 +214,11 @@ def context(**changes: Any) -> Context:
     return Context.model_validate(whole | changes)
 
 
+def content(**changes: Any) -> Content:
+    """What the files of the good model are."""
+    return Content.model_validate({"formats": {"safetensors": 1, "json": 2, "text": 4}} | changes)
+
+
 def good_facts(**changes: Any) -> Facts:
     """Facts that pass every gate; `changes` replace whole parts."""
     whole: dict[str, Any] = {
@@ -216,6 +227,7 @@ def good_facts(**changes: Any) -> Facts:
         "subject": subject(),
         "pins": pins(),
         "evidence": [model_signature(), image_signature(), scan_evidence()],
+        "content": content(),
         "approvals": [quality(), safety()],
         "change": change(),
         "context": context(),

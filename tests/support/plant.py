@@ -17,7 +17,7 @@ from interlock.api import digests
 from interlock.api.config import Config
 from interlock.api.facts import COSIGN, VULNS, Findings, Subject, Unresolved
 from interlock.api.kinds.deployment import AgentDeploymentSpec
-from interlock.api.values import GateResult
+from interlock.api.values import GateResult, Purpose
 from interlock.evidence import mlflow, oci
 from interlock.evidence.findings import Gatherer
 from interlock.evidence.oci import BUNDLE, INDEX, LAYER, MANIFEST
@@ -37,6 +37,7 @@ PROMPT = "Be brief."
 TRAINER = Recipe(identity=policies.TRAINER, issuer=policies.ISSUER)
 BUILDER = Recipe(identity=policies.BUILDER, issuer=policies.ISSUER)
 SCANNER = Recipe(identity=policies.SCANNER, issuer=policies.ISSUER)
+EVALUATOR = Recipe(identity=policies.EVALUATOR, issuer=policies.ISSUER)
 BASE = {"config": {}, "schemaVersion": 2, "mediaType": MANIFEST}
 IMAGE = json.dumps(BASE | {"layers": []}).encode()
 
@@ -73,6 +74,9 @@ class Plant:
     )
     image_bundles: list[bytes] = field(default_factory=lambda: [image_signature(), scan()])
     prompt: str = PROMPT
+    purpose: Purpose = Purpose.PROMOTION
+    configured: dict[str, str] = field(default_factory=dict)
+    """What the verifier's configuration says beside the registries."""
 
     def spec(self) -> dict[str, Any]:
         """The spec that people approved: pinned to the honest bytes, whatever changes later."""
@@ -100,6 +104,7 @@ class Plant:
         config = {
             "registries": {"default": {"mlflow": MLFLOW}},
             "stateDir": str(self.folder),
+            **self.configured,
         }
         gatherer = Gatherer(Config.model_validate(config), seconds=30)
         try:
@@ -113,9 +118,10 @@ class Plant:
         finally:
             await gatherer.close()
 
-    async def judged(self) -> dict[str, GateResult]:
-        """What each gate says of what the verifier finds."""
-        found = await self.findings()
+    async def judged(self, **policy: Any) -> dict[str, GateResult]:
+        """What each gate says of what the verifier finds; `policy` replaces whole targets."""
+        given = {name: data.decode() for name, data in targets(**policy).items()}
+        found = await self.findings(targets=given)
         assert isinstance(found, Findings), found
         spec = self.spec()
         subject = Subject(
@@ -127,17 +133,19 @@ class Plant:
         )
         said = facts.good_facts(
             now=rfc3339(signed.now()),
+            purpose=self.purpose,
             subject=subject,
             pins=found.pins,
             evidence=found.evidence,
             denied=found.denied,
         )
-        return {result.gate: result for result in judge(said, parse(targets(), 1))}
+        return {result.gate: result for result in judge(said, parse(targets(**policy), 1))}
 
     def _mlflow(self) -> None:
         api, files = f"{MLFLOW}/api/2.0/mlflow", f"{MLFLOW}/api/2.0/mlflow-artifacts/artifacts"
         asked = f"{api}/model-versions"
         version = {"version": "12", "status": "READY", "run_id": "run", "source": "models:/m-1"}
+        self.web.says(f"{MLFLOW}/version", b"3.17.2", "text/html")
         named = "name=press-scheduler&version=12"
         self.web.says(f"{asked}/get?{named}", {"model_version": version})
         place = {"artifact_uri": f"mlflow-artifacts:/{ROOT}"}
@@ -190,11 +198,12 @@ def plant(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Plant:
     return Plant(web, folder)
 
 
-def targets() -> dict[str, bytes]:
+def targets(**changes: Any) -> dict[str, bytes]:
     """The good policy, trusting the test's Sigstore; approvals are not asked for here."""
     namespaces = policies.documents()["namespaces"]
     namespaces["namespaces"][policies.NAMESPACE]["repositories"] = []
-    return policies.targets(namespaces=namespaces, trusted_root=signed.instance().trusted_root())
+    trusted = signed.instance().trusted_root()
+    return policies.targets(**{"namespaces": namespaces, "trusted_root": trusted} | changes)
 
 
 def volume_manifest(files: Mapping[str, bytes]) -> bytes:

@@ -38,8 +38,8 @@ def render_as(version: str) -> None:
     """Let this process render as another version does: other bytes for the same content."""
     original = revisions.revision_objects
 
-    def rendered(*about: Any) -> list[dict[str, Any]]:
-        objects = original(*about)
+    def rendered(*about: Any, **more: Any) -> list[dict[str, Any]]:
+        objects = original(*about, **more)
         for obj in objects:
             if obj["kind"] == "Deployment":
                 marks = {"renderer.example/version": version}

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -65,7 +66,14 @@ def vulns(*findings: tuple[str, str], finished: dt.datetime | None = None) -> di
         {
             "id": name,
             "severity": [{"method": "interlock.dev/severity", "score": word}],
-            "annotations": [{"package": "libfoo", "installed": "1.0", "fixed": "1.1"}],
+            "annotations": [
+                {
+                    "package": "libfoo",
+                    "installed": "1.0",
+                    "fixed": "1.1",
+                    "purl": "pkg:deb/debian/libfoo@1.0?arch=amd64",
+                }
+            ],
         }
         for name, word in findings
     ]
@@ -75,7 +83,13 @@ def vulns(*findings: tuple[str, str], finished: dt.datetime | None = None) -> di
             "version": "0.74.0",
             "db": {"uri": "trivy-db", "version": "2", "lastUpdate": end.isoformat()},
             "result": result,
-            "annotations": {"suppressed": 0, "packages": 12},
+            "annotations": {
+                "suppressed": 0,
+                "packages": 12,
+                "secrets": 0,
+                "os": "debian 12.9",
+                "ecosystems": ["debian"],
+            },
         },
         "metadata": {
             "scanStartedOn": (end - dt.timedelta(minutes=1)).isoformat(),
@@ -101,6 +115,19 @@ def signed_model(files: Mapping[str, bytes] = FILES, recipe: Recipe = _HONEST) -
     return instance().sign_statement(model_statement(files), recipe)
 
 
+def image_statement() -> bytes:
+    """What a builder signs."""
+    return statement(facts.COSIGN, {}, {facts.OCI_MANIFEST: IMAGE})
+
+
 def signed_image(recipe: Recipe = _HONEST) -> bytes:
     """A builder's signature on an image."""
-    return signed(facts.COSIGN, {}, {facts.OCI_MANIFEST: IMAGE}, recipe)
+    return instance().sign_statement(image_statement(), recipe)
+
+
+def joined(*roots: bytes) -> bytes:
+    """One trusted root of several, as one that names old and new instances side by side."""
+    documents = [json.loads(root) for root in roots]
+    kinds = ("tlogs", "ctlogs", "certificateAuthorities", "timestampAuthorities")
+    lists = {kind: [one for each in documents for one in each[kind]] for kind in kinds}
+    return json.dumps(documents[0] | lists).encode()

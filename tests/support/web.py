@@ -1,12 +1,13 @@
 """An HTTP port without a network: answers by address, in chunks as small as wished."""
 
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from interlock.evidence.http import Answer, Http, SourceRefused
+from interlock.evidence.http import Answer, Body, Http, SourceRefused
 
 
 @dataclass
@@ -18,6 +19,10 @@ class Web:
     tokens: list[str] = field(default_factory=list)
     logins: list[tuple[str, str] | None] = field(default_factory=list)
     chunk: int = 1 << 20
+    conditions: bool = True
+    """Whether requests with the condition If-None-Match are understood."""
+    sent: int = 0
+    """Bytes of bodies that were asked for piece by piece."""
 
     def says(
         self,
@@ -61,11 +66,19 @@ class FakeHttp(Http):
             raise SourceRefused(f"{url} sent more than {limit} bytes")
         return answer
 
-    async def stream(
+    @asynccontextmanager
+    async def opened(
         self, url: str, headers: Mapping[str, str] | None = None
-    ) -> AsyncGenerator[bytes, None]:
-        """The body of the answer, piece by piece."""
+    ) -> AsyncIterator[Body]:
+        """The answer, its body piece by piece; 304 to who names its ETag."""
         answer = await self.get(url, limit=1 << 40, headers=headers)
-        self.expect_ok(answer.status, url)
-        for start in range(0, len(answer.body), self._web.chunk):
-            yield answer.body[start : start + self._web.chunk]
+        etag = answer.headers.get("ETag", "")
+        if etag and self._web.conditions and (headers or {}).get("If-None-Match") == etag:
+            yield Body(304, etag, None, self._pieces(b""))
+            return
+        yield Body(answer.status, etag, len(answer.body), self._pieces(answer.body))
+
+    async def _pieces(self, body: bytes) -> AsyncIterator[bytes]:
+        for start in range(0, len(body), self._web.chunk):
+            self._web.sent += len(body[start : start + self._web.chunk])
+            yield body[start : start + self._web.chunk]

@@ -98,6 +98,15 @@ class World(Cluster):
         self.see(wanted=wanted, timing=TIMING)
         return names.revision_name(self.name, digest)
 
+    def promote(self, *marks: str) -> "World":
+        """Each of these contents comes to serve, in order, and serves healthy."""
+        for mark in marks:
+            self.want(spec_of(mark))
+            self.settle()
+            self.pass_time(61)
+            self.settle()
+        return self
+
     def change(self, **operational: Any) -> None:
         """The team changes what is in no digest: replicas, warm, paused."""
         wanted = self.seen.wanted
@@ -276,6 +285,9 @@ class World(Cluster):
             at=self.now,
             expires=self.now + timedelta(seconds=self.lasts) if self.lasts else None,
             inputs=f"{said} {self.approvals} {self.now if self.lasts else ''}",
+            gate="vulnerability-scan" if said == "Blocked" else "",
+            reason="Vulnerable" if said == "Blocked" else "",
+            message="CVE-2026-1234 CRITICAL in libfoo" if said == "Blocked" else "",
             nonces=(f"n{self.approvals}",),
         )
 

@@ -3,11 +3,12 @@
 CVE-2023-46737, CVE-2024-29902, CVE-2024-45395: verifiers that read what they were given, whole.
 """
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
 
-from interlock.api.facts import Findings, Unresolved
+from interlock.api.facts import VULNS, Findings, Unresolved
 from interlock.evidence import sigstore
 from interlock.evidence.sigstore import MAX_BUNDLE_BYTES, Refusal
 from support import plant, signed
@@ -54,11 +55,23 @@ async def test_a_thousand_bundles_are_refused_with_a_sentence(good: Plant) -> No
 
 async def test_more_evidence_than_a_decision_can_keep_is_refused(good: Plant) -> None:
     findings = [(f"CVE-2026-{n:05}", "HIGH") for n in range(500)]
-    good.image_bundles = [plant.scan(*findings) for _ in range(5)]
+    said = signed.vulns(*findings)
+    images = [{"oci-manifest": f"{number}" * 64} for number in range(5)]
+    good.image_bundles = [signed.signed(VULNS, said, each, plant.SCANNER) for each in images]
     found = await good.findings()
     assert isinstance(found, Unresolved)
     assert found.reason == "SourceRefused"
     assert "Remove old bundles" in found.message
+
+
+async def test_a_scan_each_night_fits_into_a_decision(good: Plant) -> None:
+    findings = [(f"CVE-2026-{n:05}", "LOW") for n in range(400)]
+    nights = [signed.now() - dt.timedelta(days=n, minutes=5) for n in range(30)]
+    good.image_bundles = [plant.scan(*findings, finished=night) for night in nights]
+    found = await good.findings()
+    assert isinstance(found, Findings)
+    named = [len(each.scan.findings) for each in found.evidence if each.scan]
+    assert sorted(named) == [*([0] * 29), 400]
 
 
 async def test_more_findings_than_fit_are_counted_and_500_named(good: Plant) -> None:
