@@ -1,7 +1,7 @@
 # Each target sets up what it needs. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help venv tools all-tools demo test test-fast test-e2e lint format generate run bench clean
+.PHONY: help venv tools all-tools demo test test-fast test-e2e fuzz lint format generate run bench clean
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
@@ -29,6 +29,9 @@ test-fast: venv ## unit and attack tests only
 test-e2e: all-tools ## the demo's story, asserted, and death at every single write
 	@scripts/timed "end-to-end tests" $(PYTEST) -q tests/e2e
 	@scripts/timed "crash tests, all" $(PYTEST) -q tests/crash --full
+
+fuzz: venv ## mutated real inputs into everything that parses foreign bytes
+	@scripts/timed "fuzzers" env PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(or $(SECONDS),60)
 
 lint: venv ## style, types, layers, docstrings, generated files
 	@scripts/timed "ruff" $(BIN)/ruff check

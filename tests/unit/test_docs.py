@@ -16,7 +16,11 @@ from interlock.api.reasons import Reason
 from interlock.cli.main import COMMANDS
 from interlock.cli.plugin import COMMANDS as PLUGIN
 from interlock.policy import model, strict_yaml
-from interlock.policy.parse import TARGETS, parse
+from interlock.policy.exceptions import Exceptions
+from interlock.policy.feed import Feed
+from interlock.policy.parse import FEED, OPTIONAL, TARGETS, parse
+from interlock.policy.revocations import Revocations
+from interlock.policy.rules import Rules
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -111,11 +115,13 @@ def test_the_example_configuration_is_one_and_every_field_is_explained() -> None
 
 def test_the_example_governance_is_one_and_every_field_is_shown() -> None:
     page, blocks = _page("configuration.md"), _blocks("configuration.md", "yaml")
-    targets = {name: blocks[name].encode() for name in TARGETS if name in blocks}
+    blocks |= _blocks("configuration.md", "json")
+    targets = {n: blocks[n].encode() for n in (*TARGETS, *OPTIONAL) if n in blocks}
+    assert FEED in targets
     root = {"trusted_root.json": b'{"mediaType": "application/vnd.dev.sigstore.trustedroot+json"}'}
     parse(targets | root, revocation_version=1)
     kinds: list[Any] = [model.Namespaces, model.People, model.Trust, model.TierPolicy]
-    kinds += [model.Slot, model.Gates, model.Freezes, model.Exceptions, model.Revocations]
+    kinds += [model.Slot, model.Gates, model.Freezes, Exceptions, Feed, Revocations, Rules]
     names = {name for kind in kinds for name in _fields(kind)}
     assert [name for name in sorted(names) if not re.search(rf"\b{name}\b", page)] == []
 
