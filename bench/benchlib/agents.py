@@ -47,7 +47,8 @@ def controller(sandbox: Sandbox) -> Iterator[Engine]:
             with engine.acting():
                 yield engine
         except Exception:
-            say(tail(engine.log()))
+            for log in sorted(engine.home.glob("*.log")):  # one may have ended by itself
+                say(f"{log.stem}: {tail(log)}")
             raise
 
 

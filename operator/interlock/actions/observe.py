@@ -75,6 +75,12 @@ class Observer:
         found = peers(seen, key, self._cache, lambda other: self._look(other, now), now)
         return replace(seen, peers=found) if found else seen
 
+    def read(self, key: Key) -> None:
+        """Check what there is of an agent ahead, so that the first look at it costs no crypto."""
+        self.wanted(key)
+        for read in (self._revisions, self._transitions, self._verdicts):
+            read(key.home)
+
     def _note_targets(self, key: Key, seen: Observed) -> None:
         found = targets(seen, key, self._cache, self._signals) if seen.wanted else ()
         if found:
@@ -201,8 +207,7 @@ class Observer:
             _request(kind, obj)
             for kind in REQUESTS
             for obj in self._cache.of(kind, key.namespace).values()
-            if obj["spec"].get("agent") == key.name
-            and (obj.get("status") or {}).get("phase", "Pending") == "Pending"
+            if obj["spec"].get("agent") == key.name and is_pending(obj)
         ]
         return tuple(sorted(found, key=lambda one: (one.created, one.uid)))
 
@@ -256,6 +261,11 @@ class Observer:
         verdicts = map(self._parser.verdict, self._cache.of("GateDecision", home).values())
         allowed = [one for one in verdicts if one and one.verdict == "Allowed"]
         return {one.revision: one.uses for one in sorted(allowed, key=lambda one: one.number)}
+
+
+def is_pending(request: Object) -> bool:
+    """Whether a request has no answer yet."""
+    return bool((request.get("status") or {}).get("phase", "Pending") == "Pending")
 
 
 def _marks(revision: Revision, revisions: Mapping[str, Revision]) -> frozenset[str]:

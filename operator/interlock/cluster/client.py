@@ -5,8 +5,8 @@ objects stay dicts. Transport, TLS and token refresh are the official client's (
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from interlock.api import names
 from interlock.api.kinds import KINDS
 
 Object = dict[str, Any]
+Turn = Callable[[], AbstractAsyncContextManager[None]]
+"""What surrounds each request, and may keep it waiting (`turns.py`)."""
 REQUEST_TIMEOUT = 10.0
 """Seconds for one request; a request that takes longer is retried by the queue."""
 CONNECTIONS = 64
@@ -115,8 +117,8 @@ RESOURCES: dict[str, Resource] = {
 class Client:
     """Reads and writes objects as one identity. Close it when done."""
 
-    def __init__(self, api: kube.ApiClient) -> None:
-        self._api = api
+    def __init__(self, api: kube.ApiClient, turn: Turn = nullcontext) -> None:
+        self._api, self._turn = api, turn
 
     @classmethod
     async def connect(cls, kubeconfig: Path | None = None) -> "Client":
@@ -132,6 +134,10 @@ class Client:
         else:
             kube_config.load_incluster_config(client_configuration=settings)
         return cls(kube.ApiClient(settings))
+
+    def taking(self, turn: Turn) -> "Client":
+        """Return a client of the same connections whose requests take turns."""
+        return Client(self._api, turn)
 
     @property
     def settings(self) -> Any:
@@ -297,11 +303,12 @@ class Client:
         url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         try:
             timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT)
-            answer = await self._api.rest_client.request(
-                method, url, headers=headers, body=body, _request_timeout=timeout
-            )
-            async with answer.response as response:
-                yield response.status, response.content.iter_chunked(CHUNK)
+            async with self._turn():
+                answer = await self._api.rest_client.request(
+                    method, url, headers=headers, body=body, _request_timeout=timeout
+                )
+                async with answer.response as response:
+                    yield response.status, response.content.iter_chunked(CHUNK)
         except ApiException as error:
             raise ClusterError(error.status or 0, str(error.reason)) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -20,16 +20,17 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from interlock.actions.govern import Governor
-from interlock.actions.observe import Observer
+from interlock.actions.observe import Observer, is_pending
 from interlock.actions.parse import Parser
 from interlock.actions.ports import Governance, TrafficPorts, WorkPorts
 from interlock.api import names
 from interlock.api.config import Config
 from interlock.api.kinds.base import seconds
 from interlock.audit.records import load_keys
-from interlock.cluster.cache import Cache, Key
+from interlock.cluster.cache import REQUESTS, Cache, Key
 from interlock.cluster.client import Client
 from interlock.cluster.lease import Lease, LeaseTimes
+from interlock.cluster.turns import Turns
 from interlock.evidence.verifierclient import VerifierClient
 from interlock.handlers import metrics, preflight
 from interlock.handlers.engine import Engine
@@ -41,6 +42,8 @@ from interlock.signals.sampled import sampled
 
 log = logging.getLogger(__name__)
 RESYNC_SECONDS = 60.0
+READ_AGAIN_SECONDS = 10.0
+"""Seconds between two looks of a standby for records that it has not checked."""
 GC_THRESHOLDS = (10_000, 20, 50)
 """Rarer than Python's own (700, 10, 10): what a look allocates is freed by its counts."""
 LEASE_NAME = "interlock-controller"
@@ -69,13 +72,16 @@ class Controller:
         self._options, self.client, self.cache = options, client, Cache()
         self.verifier = VerifierClient(config.verifier.socket)
         self._governance = governance = Governance()
-        traffic = TrafficPorts(client, self.cache, signer, keyring, _now)
-        ports = WorkPorts(traffic, self.verifier, governance, {}, config.cluster, config.copier)
+        self._turns = turns = Turns()
+        urgent = client.taking(turns.traffic)
+        traffic = TrafficPorts(urgent, self.cache, signer, keyring, _now)
+        patient = replace(traffic, client=client.taking(turns.work))
+        ports = WorkPorts(patient, self.verifier, governance, {}, config.cluster, config.copier)
         self._prometheus = Prometheus(config.prometheus) if config.prometheus else None
         signals = sampled(service_addresses(_api_server(client)), self._prometheus)
         parser = Parser(keyring)
         self._observer = Observer(self.cache, parser, governance, ports.memories, signals)
-        self.engine = Engine(ports, self._observer)
+        self.engine = Engine(ports, traffic, self._observer)
         self._signals = Signals(ports, self._observer, self.engine, signals)
         self.governor = Governor(traffic, governance, self.verifier, self.engine.enqueue_all)
         self.warm = self.acting = False
@@ -96,6 +102,7 @@ class Controller:
 
     async def run(self) -> None:
         """Run until SIGTERM, a lost Lease, or a watch that ended for good."""
+        gc.set_threshold(*GC_THRESHOLDS)
         await preflight.check(self.client)
         for obstacle in await preflight.obstacles(self.client):
             log.warning(obstacle)
@@ -128,11 +135,16 @@ class Controller:
 
     async def _lead(self) -> None:
         """Wait for the Lease with warm caches, then act as long as it is ours."""
-        await fill(self.client, self.cache)
+        await self._fill()
         self.warm = True
         holder = f"{os.uname().nodename}-{os.getpid()}"
-        lease = Lease(self.client, names.SYSTEM_NAMESPACE, LEASE_NAME, holder, self._options.lease)
-        await lease.acquire()
+        client = self.client.taking(self._turns.traffic)
+        lease = Lease(client, names.SYSTEM_NAMESPACE, LEASE_NAME, holder, self._options.lease)
+        reading = asyncio.create_task(self._read_ahead(), name="read ahead")
+        try:
+            await lease.acquire()
+        finally:
+            reading.cancel()
         try:
             await self._act(lease)
         finally:
@@ -140,19 +152,45 @@ class Controller:
             await asyncio.shield(lease.release())
 
     async def _act(self, lease: Lease) -> None:
-        await fill(self.client, self.cache)
-        _freeze()
+        alerts = self._signals.alerts(self._options.config.alerts)
+        governance = self._options.config.governance
+        interval = seconds(governance.interval) if governance else RESYNC_SECONDS
+        async with asyncio.TaskGroup() as group:
+            # from the first moment on: with many agents, taking over lasts longer than the Lease
+            group.create_task(_end_when_lost(lease.lost()))
+            await self._take_over()
+            async with alerts, asyncio.TaskGroup() as loops:
+                for work in self._loops(interval):
+                    loops.create_task(work)
+                self._enqueue_everything()
+
+    async def _take_over(self) -> None:
+        """See all that the last leader wrote, and act by the policy that it had."""
+        await self._fill()
         await self.governor.restore()
         self.acting = True
         metrics.HOLDS_LEASE.set(1)
-        governance = self._options.config.governance
-        interval = seconds(governance.interval) if governance else RESYNC_SECONDS
-        alerts = self._signals.alerts(self._options.config.alerts)
-        async with alerts, asyncio.TaskGroup() as group:
-            for work in self._loops(interval):
-                group.create_task(work)
-            group.create_task(_end_when_lost(lease.lost()))
-            self._enqueue_everything()
+
+    async def _fill(self) -> None:
+        """Fill the caches out of the garbage collector's sight.
+
+        They are plain dicts without cycles, freed by their counts. A full collection would walk
+        all of them, and nothing moves meanwhile, the Lease neither: about a millisecond an agent.
+        """
+        gc.disable()
+        try:
+            await fill(self.client, self.cache)
+        finally:
+            gc.freeze()
+            gc.enable()
+
+    async def _read_ahead(self) -> None:
+        """Check records while another acts: to check all of them is most of a take-over."""
+        while True:
+            for obj in list(self.cache.all("AgentDeployment")):
+                self._observer.read(Key(obj["metadata"]["namespace"], obj["metadata"]["name"]))
+                await asyncio.sleep(0)
+            await asyncio.sleep(READ_AGAIN_SECONDS)
 
     def _loops(self, interval: float) -> list[Coroutine[None, None, None]]:
         return [
@@ -168,15 +206,15 @@ class Controller:
         self._enqueue_everything(RESYNC_SECONDS / 2)
 
     def _enqueue_everything(self, spread: float = 0.0) -> None:
-        self.engine.enqueue_all(spread)
-        for kind in ("AgentRollback", "AgentQuarantine", "AgentRelease"):
-            for obj in self.cache.all(kind):
+        for kind in REQUESTS:
+            for obj in filter(is_pending, self.cache.all(kind)):
                 if key := self.cache.key_of(obj):
-                    self.engine.enqueue(key)
+                    self.engine.enqueue(key, asked=True)
+        self.engine.enqueue_all(spread)
 
-    def _changed(self, key: Key) -> None:
+    def _changed(self, key: Key, kind: str) -> None:
         if self.acting:
-            self.engine.enqueue(key)
+            self.engine.enqueue(key, asked=kind in REQUESTS)
 
 
 async def run(options: Options) -> None:
@@ -198,17 +236,6 @@ def _api_server(client: Client) -> list[str]:
         return [str(ip_address(host))]
     except ValueError:
         return []
-
-
-def _freeze() -> None:
-    """Take what lives at the start out of the garbage collector's sight.
-
-    The caches are plain dicts without cycles, freed by their counts. A full collection would walk
-    all of them, and nothing moves meanwhile: about a millisecond an agent.
-    """
-    gc.set_threshold(*GC_THRESHOLDS)
-    gc.collect()
-    gc.freeze()
 
 
 async def _every(period: float, action: Callable[[], Awaitable[None]]) -> None:

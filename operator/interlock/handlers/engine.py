@@ -11,7 +11,7 @@ from typing import get_args
 
 from interlock.actions.dispatch import run_traffic, run_work
 from interlock.actions.observe import Observer
-from interlock.actions.ports import WorkPorts
+from interlock.actions.ports import TrafficPorts, WorkPorts
 from interlock.api.observed import Observed
 from interlock.api.steps import Commit, MoveBack, Record, Rest, Step, TrafficStep
 from interlock.cluster import status
@@ -37,17 +37,22 @@ LOOK_AGAIN = 1.0
 class Engine:
     """Both lanes over one set of ports."""
 
-    def __init__(self, ports: WorkPorts, observer: Observer) -> None:
-        self._ports, self._observer = ports, observer
+    def __init__(self, ports: WorkPorts, traffic: TrafficPorts, observer: Observer) -> None:
+        """`traffic` differs from the ports of work in whose requests come first."""
+        self._ports, self._traffic, self._observer = ports, traffic, observer
         self.traffic = Lane("traffic", TRAFFIC_WORKERS, Backoff(0.02, 2.0), self._move)
         self.work = Lane("work", WORK_WORKERS, Backoff(0.2, 30.0), self._work, WORK_SHARE)
 
         self._waiting: dict[Key, Step] = {}
         """Traffic steps that did what they can, and wait for the cluster to follow."""
+        self._asked: set[Key] = set()
+        """Agents that a person asked something of, until nothing is left to do."""
 
-    def enqueue(self, key: Key) -> None:
-        """Something about an agent changed."""
-        self.traffic.add(key)
+    def enqueue(self, key: Key, *, asked: bool = False) -> None:
+        """Something about an agent changed; where a person asked for it, it comes before others."""
+        if asked:
+            self._asked.add(key)
+        self.traffic.add(key, first=asked)
 
     def enqueue_all(self, spread: float = 0.0) -> None:
         """Look at every agent, because something that concerns all changed.
@@ -65,21 +70,27 @@ class Engine:
     async def _move(self, key: Key) -> None:
         seen, step = self._decide(key)
         if not isinstance(step, _TRAFFIC):
-            self.work.add(key)
+            self._hand_over(key)
             return
         if isinstance(step, Commit):
             self._observer.fleet.begin(key)
         with metrics.step(step):
-            applied = await run_traffic(step, key, self._ports.traffic)  # type: ignore[arg-type]
+            applied = await run_traffic(step, key, self._traffic)  # type: ignore[arg-type]
         self._tell(key, step, applied.message)
         self._after(key, seen, step)
-        self.work.add(key)
+        self._hand_over(key)
         if applied.again:
             self._waiting.pop(key, None)
-            self.traffic.add(key)
+            self._look_again(key)
         else:
             self._waiting[key] = step
             self.traffic.add_later(key, LOOK_AGAIN)
+
+    def _hand_over(self, key: Key) -> None:
+        self.work.add(key, first=key in self._asked)
+
+    def _look_again(self, key: Key) -> None:
+        self.traffic.add(key, first=key in self._asked)
 
     def _after(self, key: Key, seen: Observed, step: Step) -> None:
         """What was said of a revision that traffic left counts no more; its group looks too."""
@@ -97,15 +108,16 @@ class Engine:
         seen, step = self._decide(key)
         if isinstance(step, _TRAFFIC):
             if self._waiting.get(key) != step:  # or the lanes would play ping-pong
-                self.traffic.add(key)
+                self._look_again(key)
         elif isinstance(step, Rest):
+            self._asked.discard(key)
             self._sleep(key, step)
         else:
             with metrics.step(step):
                 applied = await run_work(step, key, self._ports, seen)  # type: ignore[arg-type]
             self._tell(key, step, applied.message)
             if applied.again:
-                self.traffic.add(key)
+                self._look_again(key)
         await self._report(key)
 
     async def _give_way(self) -> None:
@@ -131,6 +143,7 @@ class Engine:
         if obj is None:
             self._ports.memories.pop(key, None)
             self._waiting.pop(key, None)
+            self._asked.discard(key)
             self._observer.fleet.forget(key)
             return
         now = self._now()

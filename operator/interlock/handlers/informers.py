@@ -57,7 +57,8 @@ class _NoEssence(kopf.DiffBaseStorage):
 class Informers:
     """Runs kopf until told to stop."""
 
-    def __init__(self, client: Client, cache: Cache, changed: Callable[[Key], None]) -> None:
+    def __init__(self, client: Client, cache: Cache, changed: Callable[[Key, str], None]) -> None:
+        """`changed` is told of an agent, and the kind of what changed."""
         self._client, self._cache, self._changed = client, cache, changed
         self._stop = asyncio.Event()
         self.ready = asyncio.Event()
@@ -105,7 +106,7 @@ class Informers:
             elif not self._cache.merge(obj):
                 return
             if key := self._cache.key_of(obj):
-                self._changed(key)
+                self._changed(key, kind)
 
         return observe
 
@@ -125,7 +126,7 @@ class Informers:
             for obj in gone:
                 self._cache.remove(obj)
                 if key := self._cache.key_of(obj):
-                    self._changed(key)
+                    self._changed(key, kind)
             log.info("%s was listed anew; %d deletions had been missed", kind, len(gone))
         except ClusterError as error:  # kopf's next list tries again
             log.warning("%s could not be listed anew: %s", kind, error)

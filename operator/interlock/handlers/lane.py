@@ -2,7 +2,8 @@
 
 An agent is looked at by one worker of a lane at a time; whatever happens meanwhile leads to one
 more look. An error delays that agent alone. Teams take turns, and none has more workers than its
-share: a team whose sources hang waits for them by itself.
+share: a team whose sources hang waits for them by itself. Agents that a person asked something of
+come before the others, in turns and within shares as these.
 """
 
 import asyncio
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 
 from interlock.cluster.cache import Key
 
+Teams = dict[str, dict[Key, None]]
+"""What waits, by team; whose turn it is comes first."""
 log = logging.getLogger(__name__)
 
 
@@ -38,11 +41,12 @@ class Lane:
         """`share` is how many workers one team's agents may have at a time; None for all."""
         self.name, self._workers, self._backoff, self._look = name, workers, backoff, look
         self._share = share or workers
-        self._due: dict[str, dict[Key, None]] = {}
-        """What waits, by team; whose turn it is comes first."""
+        self._first: Teams = {}
+        self._due: Teams = {}
         self._busy: set[Key] = set()
         self._working: Counter[str] = Counter()
-        self._again: set[Key] = set()
+        self._again: dict[Key, bool] = {}
+        """What is to be looked at once more, and whether before the others."""
         self._failures: dict[Key, int] = {}
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._wake = asyncio.Event()
@@ -50,14 +54,17 @@ class Lane:
     @property
     def depth(self) -> int:
         """How many agents wait for a look."""
-        return sum(map(len, self._due.values()))
+        return sum(len(due) for teams in (self._first, self._due) for due in teams.values())
 
-    def add(self, key: Key) -> None:
-        """Ask for a look at an agent; asking twice is one look."""
+    def add(self, key: Key, *, first: bool = False) -> None:
+        """Ask for a look at an agent, where asked before others; asking twice is one look."""
         if key in self._busy:
-            self._again.add(key)
+            self._again[key] = first or self._again.get(key, False)
             return
-        self._due.setdefault(key.namespace, {})[key] = None
+        if first:
+            _drop(self._due, key)
+        if key not in self._first.get(key.namespace, ()):
+            (self._first if first else self._due).setdefault(key.namespace, {})[key] = None
         self._wake.set()
 
     def add_later(self, key: Key, delay: float) -> None:
@@ -95,15 +102,16 @@ class Lane:
 
     def _take(self) -> Key | None:
         """Take out the next agent of the next team that has not its whole share of workers."""
-        team = next((one for one in self._due if self._working[one] < self._share), None)
-        if team is None:
-            return None
-        due = self._due.pop(team)
-        key = next(iter(due))
-        del due[key]
-        if due:
-            self._due[team] = due
-        return key
+        for teams in (self._first, self._due):
+            team = next((one for one in teams if self._working[one] < self._share), None)
+            if team is not None:
+                due = teams.pop(team)
+                key = next(iter(due))
+                del due[key]
+                if due:
+                    teams[team] = due
+                return key
+        return None
 
     def _done(self, key: Key) -> None:
         self._busy.discard(key)
@@ -111,9 +119,8 @@ class Lane:
         if not self._working[key.namespace]:
             del self._working[key.namespace]
         if key in self._again:
-            self._again.discard(key)
-            self.add(key)
-        if self._due:
+            self.add(key, first=self._again.pop(key))
+        if self._first or self._due:
             self._wake.set()
 
     async def _once(self, key: Key) -> None:
@@ -137,3 +144,11 @@ class Lane:
                 exc_info=level == logging.ERROR,
             )
             self.add_later(key, delay)
+
+
+def _drop(teams: Teams, key: Key) -> None:
+    """Take an agent out of its team's turn."""
+    due = teams.get(key.namespace, {})
+    due.pop(key, None)
+    if not due:
+        teams.pop(key.namespace, None)

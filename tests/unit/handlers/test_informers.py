@@ -47,7 +47,11 @@ class World:
         self.cluster, self.cache, self.changed = Cluster(pod("b")), Cache(), list[Key]()
         self.cache.merge(owner())
         client = cast(Client, self.cluster)
-        self.informers = Informers(client, self.cache, self.changed.append)
+        self.informers = Informers(client, self.cache, self._told)
+
+    def _told(self, key: Key, kind: str) -> None:
+        assert kind == "Pod"
+        self.changed.append(key)
 
     async def tell(self, event: str | None, obj: Object) -> None:
         """One event of kopf, and whatever it sets off."""

@@ -69,6 +69,44 @@ async def test_teams_take_turns() -> None:
     assert "".join(key.namespace for key in looks.seen) == "ababab"
 
 
+async def test_what_a_person_asked_for_comes_before_all_turns_and_once() -> None:
+    looks, last = Looks(), OTHER[-1]
+    async with running(looks, workers=1) as lane:
+        for key in OTHER:
+            lane.add(key)
+        lane.add(last, first=True)
+        lane.add(last)
+        await settled()
+        assert lane.depth == 0
+    assert looks.seen == [last, *OTHER[:-1]]
+
+
+async def test_what_a_person_asks_for_meanwhile_comes_first_too() -> None:
+    looks, busy = Looks(), HANGING[0]
+    async with running(looks, busy, workers=1) as lane:
+        await settled()
+        for key in OTHER:
+            lane.add(key)
+        lane.add(busy, first=True)
+        lane.add(busy)
+        looks.go.set()
+        await settled()
+    assert looks.seen == [busy, busy, *OTHER]
+
+
+async def test_what_a_person_asked_for_has_its_teams_share_and_no_more() -> None:
+    looks = Looks()
+    async with running(looks, *OTHER) as lane:
+        for key in HANGING:
+            lane.add(key, first=True)
+        await settled()
+        assert [key for key in looks.seen if key.namespace == "hangs"] == HANGING[:2]
+        assert sorted(key for key in looks.seen if key.namespace == "other") == OTHER
+        looks.go.set()
+        await settled()
+        assert lane.depth == 0
+
+
 async def test_asking_twice_is_one_look_and_asking_meanwhile_is_one_more() -> None:
     looks, key = Looks(), HANGING[0]
     async with running(looks, key, key) as lane:
