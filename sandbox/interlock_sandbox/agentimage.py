@@ -6,9 +6,8 @@ share one layer with one program, and the failure is the agent's own.
 
 import functools
 import json
-import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from interlock_sandbox import tools
@@ -17,6 +16,7 @@ from interlock_sandbox.images import (
     CONFIG,
     LAYER,
     MANIFEST,
+    architecture,
     digest,
     layer,
     push_blob,
@@ -29,7 +29,6 @@ PROGRAM = "agent"
 USER = "10001:10001"
 """As the pods of agents run; an image that names root is refused by `runAsNonRoot`."""
 VERSION_VARIABLE = "AGENT_VERSION"
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")  # as a tag may be
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 
@@ -40,23 +39,28 @@ def push_agent(
     version: str,
     defaults: Mapping[str, str] | None = None,
     repository: str = REPOSITORY,
+    beside: Mapping[str, bytes] | None = None,
 ) -> str:
     """Pushes a version whose environment is `defaults`, tagged `version`; `…@sha256:…` of it.
 
-    The same input gives the same digest. Raises ToolError if the program cannot be built.
+    Files `beside` the program are a layer of their own. The same input gives the same digest.
+    Raises ToolError if the program cannot be built.
     """
-    content = _layer(program())
-    about = json.dumps(image_config(content, version, defaults or {}), sort_keys=True).encode()
+    contents = [_layer(program()), *([layer(beside)] if beside else [])]
+    config = image_config(contents, version, defaults or {})
+    about = json.dumps(config, sort_keys=True).encode()
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "config": push_blob(registry, repository, about, CONFIG),
-        "layers": [push_blob(registry, repository, content, LAYER)],
+        "layers": [push_blob(registry, repository, each, LAYER) for each in contents],
     }
     return f"{registry}/{repository}@{push_manifest(registry, repository, manifest, version)}"
 
 
-def image_config(content: bytes, version: str, defaults: Mapping[str, str]) -> dict[str, object]:
+def image_config(
+    contents: Sequence[bytes], version: str, defaults: Mapping[str, str]
+) -> dict[str, object]:
     """The image's configuration: what starts, as whom, told what. Raises ValueError."""
     if not _VERSION.fullmatch(version):
         raise ValueError(f"the version {version!r} is no tag; use letters, digits, '.', '_', '-'.")
@@ -68,7 +72,7 @@ def image_config(content: bytes, version: str, defaults: Mapping[str, str]) -> d
             )
     environment = {**defaults, VERSION_VARIABLE: version}
     return {
-        "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
+        "architecture": architecture(),
         "os": "linux",
         "config": {
             "Entrypoint": [f"/{PROGRAM}"],
@@ -76,7 +80,7 @@ def image_config(content: bytes, version: str, defaults: Mapping[str, str]) -> d
             "ExposedPorts": {"8080/tcp": {}},
             "User": USER,
         },
-        "rootfs": {"type": "layers", "diff_ids": [digest(content)]},
+        "rootfs": {"type": "layers", "diff_ids": [digest(each) for each in contents]},
     }
 
 

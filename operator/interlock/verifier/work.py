@@ -44,6 +44,7 @@ async def _answer(channel: socket.socket, job: Job) -> None:
     if left != job.memory and len(left) <= MAX_MEMORY:
         channel.sendall(frames.packed(Letter.MEMORY, left))
     _say(channel, said)
+    await gatherer.close()
 
 
 def packed(items: dict[str, tuple[float, str]]) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import click
 
-from interlock_sandbox.demo import policy, profile, show, traffic
+from interlock_sandbox.demo import policy, profile, show, traffic, trivy
 from interlock_sandbox.demo.profile import NODE, Profile
 from interlock_sandbox.demo.steps import CUTS, Step, steps
 from interlock_sandbox.demo.story import Story
@@ -37,13 +37,15 @@ from interlock_sandbox.sandbox import Sandbox
 def main(output: str, keep: bool, asked: str | None) -> None:
     """Tell the whole story on real programs. Exit code 0 only if every step held."""
     began = time.monotonic()
+    lacking = trivy.prepare()
     chosen, why = profile.choose(asked)
     click.echo(f"Profile {chosen.name} ({chosen.pods}), because {why}.")
     click.echo("Kubernetes, MLflow, Sigstore, an OCI registry and git come up …")
     told = steps(chosen)
-    with Sandbox(chosen.parts) as sandbox:
+    with trivy.engine(lacking) as (docker, why_not), Sandbox(chosen.parts) as sandbox:
         show.say(f"ready after {sandbox.state.seconds:.1f} s")
-        world = World(sandbox)
+        click.echo(trivy.told(why_not))
+        world = World(sandbox, docker)
         show.say(f"this governance uses short times: {policy.short_times(world)}")
         try:
             world.set_up()

@@ -1,90 +1,17 @@
-"""What people and CI jobs do in the story, each by the command that they would type."""
+"""What people do in the story, each by the command that they would type."""
 
 import json
-import shutil
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from interlock_sandbox.agentimage import push_agent
-from interlock_sandbox.demo import policy, show
+from interlock_sandbox.demo import show
 from interlock_sandbox.demo.mlflow import flip_last_byte
+from interlock_sandbox.demo.producing import Model
 from interlock_sandbox.demo.profile import NODE
 from interlock_sandbox.demo.world import AGENT, EXAMPLE, FILE, TEAM, World
-from interlock_sandbox.images import push_image
 
-SCANS = EXAMPLE.parent / "scans"
 BAKE = "4s"
-FAULTS = {"never-ready": "never-ready", "turns-unready": "unhealthy-after=20s"}
-"""What a version of the agent is told to do wrong, by what becomes of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """What the trainer published."""
-
-    version: str
-    volume: str
-
-
-def publish_model(world: World, note: str, trainer: str = policy.TRAINER) -> Model:
-    """The trainer's CI job registers a model, pushes its OCI form and signs both as one tree."""
-    folder = world.home / "training" / note
-    shutil.copytree(EXAMPLE / "model", folder)
-    (folder / "note.txt").write_text(f"{note}\n")
-    out = world.run(
-        "trainer",
-        "interlock-pipeline",
-        "publish",
-        str(folder),
-        "--name",
-        AGENT,
-        "--mlflow",
-        world.outputs["mlflow_url"],
-        "--username",
-        world.outputs["mlflow_trainer_username"],
-        "--password-file",
-        world.outputs["mlflow_trainer_password_file"],
-        "--registry",
-        f"{world.outputs['registry']}/models/{AGENT}",
-        "--plain-http",
-        "--trust-config",
-        world.outputs["sigstore_trust_config"],
-        "--identity-token-file",
-        str(world.token_file(trainer)),
-        "-o",
-        "json",
-        quiet=True,
-    )
-    model = json.loads(out)["model"]
-    show.say(
-        f"trainer: registered {model['name']} version {model['version']}, {model['files']} files, "
-        f"signed by {model['identity']}"
-    )
-    return Model(str(model["version"]), str(model["volume"]))
-
-
-def build_image(world: World, note: str, fate: str = AGENT, scan: str = "clean") -> str:
-    """The builder's CI job pushes and signs an image; the scanner attaches what it found."""
-    image = _pushed(world, note, fate)
-    report = _report(world, note, image, scan)
-    signing = ("--plain-http", "--trust-config", world.outputs["sigstore_trust_config"])
-    builder, scanner = world.token_file(policy.BUILDER), world.token_file(policy.SCANNER)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    world.run(
-        "builder", "interlock-pipeline", "sign-image", image, *signing,
-        "--identity-token-file", str(builder), quiet=True,
-    )  # fmt: skip
-    world.run(
-        "scanner", "interlock-pipeline", "attach-scan", image, *signing,
-        "--identity-token-file", str(scanner), "--trivy-report", str(report),
-        "--database-updated", now, quiet=True,
-    )  # fmt: skip
-    show.say(f"builder and scanner: signed {_shown(image)} and its {scan} scan")
-    return image
 
 
 def propose(world: World, image: str, model: Model, **changes: Any) -> str:
@@ -167,22 +94,6 @@ def why(world: World) -> str:
     return world.run("sre-1", "kubectl", "interlock", "why", AGENT, "-n", TEAM)
 
 
-def _pushed(world: World, note: str, fate: str) -> str:
-    """The agent itself where it can run; else an image that kwok judges by its name."""
-    registry = world.outputs["registry"]
-    if world.profile is NODE:
-        told = {"AGENT_FAULT": FAULTS[fate]} if fate in FAULTS else {}
-        return push_agent(registry, version=note, defaults=told, repository=f"agents/{AGENT}")
-    digest = push_image(registry, f"agents/{fate}", {"agent.txt": note.encode()})
-    return f"{registry}/agents/{fate}@{digest}"
-
-
-def _shown(image: str) -> str:
-    """An image without its registry and most of its digest."""
-    name, _, digest = image.partition("/")[2].partition("@sha256:")
-    return f"{name}@{digest[:10]}"
-
-
 def _manifest(world: World, image: str, model: Model) -> dict[str, Any]:
     document: dict[str, Any] = yaml.safe_load((EXAMPLE / "agent.yaml").read_text())
     document["spec"] |= {
@@ -193,14 +104,3 @@ def _manifest(world: World, image: str, model: Model) -> dict[str, Any]:
     if world.profile is not NODE:
         del document["spec"]["health"]  # nothing would answer
     return document
-
-
-def _report(world: World, note: str, image: str, scan: str) -> Path:
-    """The example report, as if Trivy had just scanned this image."""
-    report = json.loads((SCANS / f"{scan}.json").read_text())
-    report["CreatedAt"] = datetime.now(UTC).isoformat()
-    report["ArtifactName"] = image
-    report["Metadata"] |= {"RepoDigests": [image]}
-    path = world.home / f"scan-{note}.json"
-    path.write_text(json.dumps(report))
-    return path

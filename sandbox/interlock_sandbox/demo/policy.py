@@ -13,8 +13,14 @@ TRAINER = "https://ci.example/line-4/models"
 SECOND_TRAINER = "https://ci.example/line-4/models-night"
 BUILDER = "https://ci.example/line-4/agents"
 SCANNER = "https://ci.example/security/scanner"
+EVALUATOR = "https://ci.example/quality/press-tests"
+REF = "refs/heads/main"
 SCANNER_URI = "pkg:golang/github.com/aquasecurity/trivy@v0.74.0"
 
+GOVERNANCE = Path(__file__).parents[3] / "examples" / "governance"
+TIER = "high"
+EVIDENCE = ("vulnerabilityScan", "provenance", "sbom", "evaluation", "modelContent")
+"""What the story takes from the example's `gates.yaml`."""
 SIGNALS = {"initialDelay": "1s", "interval": "1s", "successes": 2}
 
 
@@ -49,7 +55,20 @@ def targets(world: "World") -> dict[str, bytes]:
     documents = _documents(world)
     found = {f"{name}.yaml": yaml.safe_dump(value).encode() for name, value in documents.items()}
     root = Path(world.outputs["sigstore_trusted_root"]).read_bytes()
-    return found | {"trusted_root.json": root}
+    rules = (GOVERNANCE / "rules.yaml").read_bytes()
+    return found | {"trusted_root.json": root, "rules.yaml": rules}
+
+
+def source(world: "World") -> str:
+    """The team's repository, as provenance names it."""
+    return f"git+{world.repositories['agents']}"
+
+
+def gates(world: "World") -> list[str]:
+    """The gates of the example's tier, approvals last; no `sbom` where nothing makes a bill."""
+    tiers = yaml.safe_load((GOVERNANCE / "tiers.yaml").read_text())["tiers"]
+    asked: list[str] = tiers[TIER]["gates"]
+    return [gate for gate in asked if gate != "sbom" or world.trivy]
 
 
 def short_times(world: "World") -> str:
@@ -63,7 +82,7 @@ def short_times(world: "World") -> str:
 
 def _documents(world: "World") -> dict[str, Any]:
     registry, issuer = world.outputs["registry"], world.outputs["sigstore_issuer"]
-    source = {
+    place = {
         "url": world.repositories["agents"],
         "path": "agents",
         "approvals": world.repositories["approvals"],
@@ -79,18 +98,18 @@ def _documents(world: "World") -> dict[str, Any]:
         ("trainer", SECOND_TRAINER),
         ("builder", BUILDER),
         ("scanner", SCANNER),
+        ("evaluator", EVALUATOR),
     ]
-    gates = ["model-signature", "image-signature", "vulnerability-scan", "change-approval"]
     quorum = [{"role": "quality"}, {"role": "ot-safety"}]
     ready = {"readyWithin": world.profile.ready_within}
-    tier = {"gates": gates, "quorum": quorum, "minimumBake": "1s"} | ready
+    tier = {"gates": gates(world), "quorum": quorum, "minimumBake": "1s"} | ready
     return {
         "namespaces": {
             "namespaces": {
                 "line-4": {
                     "environment": "production",
-                    "minimumTier": "high",
-                    "repositories": [source],
+                    "minimumTier": TIER,
+                    "repositories": [place],
                     "grants": grants,
                 }
             }
@@ -112,13 +131,25 @@ def _documents(world: "World") -> dict[str, Any]:
                 {"role": role, "identity": identity, "issuer": issuer} for role, identity in signers
             ],
             "scanners": [SCANNER_URI],
+            "scannerImages": [world.trivy.image.partition("@")[2]] if world.trivy else [],
         },
-        "tiers": {"tiers": {"high": tier}},
-        "gates": {"recheck": "2s", "signals": SIGNALS, "breakers": {"coolDown": "1s"}},
+        "tiers": {"tiers": {TIER: tier}},
+        "gates": _evidence(world)
+        | {"recheck": "2s", "signals": SIGNALS, "breakers": {"coolDown": "1s"}},
         "freezes": {"freezes": []},
         "exceptions": {"exceptions": []},
         "revocations": {"digests": [], "signers": []},
     }
+
+
+def _evidence(world: "World") -> dict[str, Any]:
+    """What evidence has to show: as in the example, of this story's builder and source."""
+    said: dict[str, Any] = yaml.safe_load((GOVERNANCE / "gates.yaml").read_text())
+    provenance = said["provenance"] | {
+        "builders": [{"id": BUILDER, "identity": BUILDER}],
+        "sources": [f"{source(world)}@{REF}"],
+    }
+    return {name: said[name] for name in EVIDENCE} | {"provenance": provenance}
 
 
 def cluster_objects(repository: str) -> list[dict[str, Any]]:

@@ -38,11 +38,10 @@ def say(sentence: str) -> None:
 
 
 def command(who: str, arguments: Sequence[str], output: str) -> None:
-    """Print a command as somebody typed it, and what it answered."""
+    """Print a command as somebody typed it, and what it answered, in one piece."""
     typed = click.style(f"{who}$ {shlex.join(arguments)}", fg="cyan")
-    click.echo(f"   {typed}")
-    for line in output.rstrip().splitlines():
-        click.echo(f"     {line}")
+    answered = "".join(f"\n     {line}" for line in output.rstrip().splitlines())
+    click.echo(f"   {typed}{answered}")
 
 
 def hold(condition: object, expected: str, got: object = "") -> None:

@@ -1,12 +1,13 @@
 """The steps. Each shows real commands with their real output, and asserts what it says."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 
 import yaml
 
-from interlock_sandbox.demo import acts, attacks, policy, show, traffic
+from interlock_sandbox.demo import acts, attacks, pickles, policy, producing, show, traffic, trivy
 from interlock_sandbox.demo.load import Load, get
 from interlock_sandbox.demo.podsteps import only_declared_edges, quarantine_keeps_evidence
 from interlock_sandbox.demo.profile import NODE, Profile
@@ -14,21 +15,25 @@ from interlock_sandbox.demo.story import Story
 from interlock_sandbox.demo.world import AGENT, FILE, TEAM, World
 
 Step = Callable[[Story], str]
+CUT_WITHIN = 60
+"""Seconds from the signed change of the revocation list to the running agent's cut."""
 
 
 def first_version_waits(story: Story) -> str:
-    """A trainer registers and signs a model; the team pins and pushes; approvals are missing."""
+    """CI jobs make model, image and evidence; the team pins and pushes; approvals are missing."""
     world = story.world
     acts.clone_all(world)
-    story.models["v1"] = acts.publish_model(world, "v1")
-    story.images["v1"] = acts.build_image(world, "v1")
+    story.models["v1"], story.images["v1"] = producing.release(world, "v1")
     acts.propose(world, story.images["v1"], story.models["v1"])
     acts.wait_for(world, "v1 waits for approvals", gate="Waiting")
     acts.kubectl_get(world)
     text = acts.why(world)
     for role in ("quality", "ot-safety"):
         show.hold(role in text, f"`why` names the open role {role}")
-    return "waits for quality and ot-safety"
+    asked = policy.gates(world)
+    for gate in asked[:-1]:
+        show.hold(re.search(rf"pass +{gate} ", text), f"the gate {gate} passes", text)
+    return f"{len(asked) - 1} proofs hold; waits for quality and ot-safety"
 
 
 def two_approvers_sign(story: Story) -> str:
@@ -37,6 +42,7 @@ def two_approvers_sign(story: Story) -> str:
     if story.world.profile is NODE:
         story.load = Load(show.until(story.address, "the agent's Service"))
         story.load.start()
+    story.models["v2"] = producing.publish_model(story.world, "v2")  # while pods start
     status = acts.wait_for(story.world, "v1 serves", ready="True", candidate="-")
     show.hold(status["namespace"].startswith(f"agent-{TEAM}-"), "a namespace of its own")
     story.digests["v1"] = status["serving"]
@@ -50,8 +56,7 @@ def two_approvers_sign(story: Story) -> str:
 
 def tampered_model_is_blocked(story: Story) -> str:
     """One byte of the model changes in MLflow after signing: blocked, naming file and digests."""
-    world = story.world
-    model = acts.publish_model(world, "v2")
+    world, model = story.world, story.models["v2"]
     acts.propose(world, story.images["v1"], model)
     name = acts.tamper(world, model)
     acts.wait_for(world, "v2 is blocked", gate="Blocked")
@@ -62,33 +67,46 @@ def tampered_model_is_blocked(story: Story) -> str:
     return f"{name} differs from what was signed"
 
 
+def pickle_is_refused(story: Story) -> str:
+    """A correctly signed model hides a pickle: blocked, with file and import; nothing runs it."""
+    world, mark = story.world, story.world.home / "the-pickle-ran"
+    folder = producing.train(world, "pickled")
+    name = pickles.hide(folder, mark)
+    show.say(f"the trainer puts in {name}, a pickle that makes a file when anybody loads it")
+    producing.look_into(world, folder, codes=(1,))
+    model = producing.register(world, folder)
+    acts.propose(world, story.images["v1"], model)
+    acts.wait_for(world, "its content blocks", gate="Blocked", reason="*model-content")
+    text = acts.why(world)
+    for told in (f"{name} is a pickle", pickles.IMPORT):
+        show.hold(told in text, f"`why` says {told}", text)
+    show.hold(text.count("FAIL") == 1, "nothing else is wrong with it, its signature least", text)
+    show.hold(not mark.exists(), "nobody loaded the pickle")
+    show.hold(story.serving() == story.digests["v1"], "v1 still serves")
+    return f"{name} imports {pickles.IMPORT}; nobody loaded it"
+
+
 def vulnerable_image_is_blocked(story: Story) -> str:
     """The scan of the new image names a critical vulnerability: blocked, with CVE and fix."""
-    world = story.world
-    story.models["v2"] = acts.publish_model(world, "v2-again")
-    image = acts.build_image(world, "v2-critical", scan="critical")
-    acts.propose(world, image, story.models["v2"])
+    world, worst = story.world, trivy.FINDING
+    story.models["v3"], image = producing.release(world, "v3-critical", scan="critical")
+    acts.propose(world, image, story.models["v3"])
     acts.wait_for(world, "the scan blocks", gate="Blocked", reason="*vulnerability-scan")
     text = acts.why(world)
-    found = json.loads((acts.SCANS / "critical.json").read_text())
-    worst = next(
-        each
-        for result in found["Results"]
-        for each in result.get("Vulnerabilities") or []
-        if each["Severity"] == "CRITICAL"
-    )
-    for key in ("VulnerabilityID", "PkgName", "FixedVersion"):
-        show.hold(worst[key] in text, f"`why` names {worst[key]}", text)
-    return f"{worst['VulnerabilityID']} in {worst['PkgName']}, fixed in {worst['FixedVersion']}"
+    for told in (worst.id, worst.package, f"fixed in {worst.fixed}"):
+        show.hold(told in text.lower() or told in text, f"`why` names {told}", text)
+    by = "found by Trivy in a container" if world.trivy else "as a kept report says"
+    return f"{worst.id} in {worst.package}, fixed in {worst.fixed}, {by}"
 
 
 def never_ready_is_held(story: Story) -> str:
     """v3 is approved, but its pods never become ready: traffic never moves, the digest is held."""
     world = story.world
     moves = len(story.transitions())
-    image = acts.build_image(world, "v3", fate="never-ready")
-    acts.propose(world, image, story.models["v2"])
+    image = producing.build_image(world, "v3", fate="never-ready")
+    acts.propose(world, image, story.models["v3"])
     acts.approve_all(world)
+    story.images["v4"] = producing.build_image(world, "v4", fate="turns-unready")  # meanwhile
     status = acts.wait_for(world, "v3 is held", gate="Held", reason="*NeverReady")
     acts.kubectl_get(world)
     show.hold(status["serving"] == story.digests["v1"], "v1 still serves", status["serving"])
@@ -100,13 +118,13 @@ def never_ready_is_held(story: Story) -> str:
 def unhealthy_goes_back(story: Story) -> str:
     """v4 serves, then turns unhealthy: back on v1 by itself, and a re-sync changes nothing."""
     world = story.world
-    image = acts.build_image(world, "v4", fate="turns-unready")
     times = {"bake": world.profile.failing_bake, "drain": world.profile.drain}
-    acts.propose(world, image, story.models["v2"], rollout=times)
+    acts.propose(world, story.images["v4"], story.models["v3"], rollout=times)
     acts.approve_all(world)
     status = acts.wait_for(world, "v4 serves", candidate="-", ready="True")
     story.follows(status["serving"])
     show.say(f"v4 serves; {world.profile.unhealthy}")
+    story.models["v5"] = producing.publish_model(world, "v5", policy.SECOND_TRAINER)  # meanwhile
     acts.wait_for(world, "v1 serves again", serving=story.digests["v1"], gate="Held")
     story.follows(story.digests["v1"])
     back = story.transitions()[-1]
@@ -123,9 +141,9 @@ def unhealthy_goes_back(story: Story) -> str:
 def sre_rolls_back_and_releases(story: Story) -> str:
     """v5 serves; an SRE rolls back with kubectl, is recorded, and releases the hold again."""
     world = story.world
-    story.models["v5"] = acts.publish_model(world, "v5", trainer=policy.SECOND_TRAINER)
     acts.propose(world, story.images["v1"], story.models["v5"])
     acts.approve_all(world)
+    story.models["v6"] = producing.publish_model(world, "v6")  # meanwhile
     status = acts.wait_for(world, "v5 serves and its bake ended", candidate="-", reason="-")
     story.digests["v5"] = status["serving"]
     story.follows(status["serving"])
@@ -154,8 +172,8 @@ def sre_rolls_back_and_releases(story: Story) -> str:
 
 
 def revoked_signer_is_cut(story: Story) -> str:
-    """Security revokes who signed v5: cut, back on v1."""
-    world = story.world
+    """Security revokes who signed v5: cut within a minute, back on v1."""
+    world, since = story.world, time.time()
     folder, keys = str(world.home / "governance"), str(world.home / "governance-keys")
     world.run(
         "security", "interlock", "governance", "revoke", folder, "--keys", keys,
@@ -167,10 +185,13 @@ def revoked_signer_is_cut(story: Story) -> str:
     story.follows(story.digests["v1"])
     last = story.transitions()[-1]["spec"]
     show.hold(last["cause"] == "revoked" and last["cut"], "a cut, because revoked", last)
+    took = traffic.moved_at(story.transitions()[-1]) - since
+    show.hold(0 < took <= CUT_WITHIN, f"cut within {CUT_WITHIN} s of the signing", took)
     acts.wait_for(world, "the status says so", gate="Blocked", reason="*revoked")
     acts.kubectl_get(world)
     story.drained(story.digests["v5"])
-    return f"cut: {traffic.left(story.load, story.transitions()[-1])}"
+    record = traffic.left(story.load, story.transitions()[-1])
+    return f"cut {took:.1f} s after security began to sign, at most {CUT_WITHIN}; {record}"
 
 
 def attacks_meet_the_api_server(story: Story) -> str:
@@ -185,7 +206,6 @@ def attacks_meet_the_api_server(story: Story) -> str:
 def killed_operator_converges(story: Story) -> str:
     """The operator is killed in the middle of a rollout, and starts again: it converges."""
     world = story.world
-    story.models["v6"] = acts.publish_model(world, "v6")
     acts.propose(world, story.images["v1"], story.models["v6"])
     acts.wait_for(world, "v6 waits", gate="Waiting")
     known = set(_deployments(story))
@@ -224,6 +244,7 @@ _ALL: tuple[Step, ...] = (
     two_approvers_sign,
     only_declared_edges,
     tampered_model_is_blocked,
+    pickle_is_refused,
     vulnerable_image_is_blocked,
     never_ready_is_held,
     unhealthy_goes_back,

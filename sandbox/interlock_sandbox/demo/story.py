@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from interlock_sandbox.demo import show
-from interlock_sandbox.demo.acts import Model
 from interlock_sandbox.demo.load import Load
+from interlock_sandbox.demo.producing import Model
 from interlock_sandbox.demo.world import AGENT, World
 
 

@@ -43,6 +43,11 @@ def left(load: Load | None, record: Object) -> str:
     return moved + (f", an open stream ended after {(line - at) * 1000:.0f} ms" if line else "")
 
 
+def moved_at(record: Object) -> float:
+    """When traffic had moved, in seconds since the epoch."""
+    return _moment(record["status"]["end"]["at"])
+
+
 def _ended(record: Object) -> bool:
     return bool(record.get("status", {}).get("end", {}).get("outcome") == "Committed")
 
@@ -71,4 +76,4 @@ def _moment(text: str) -> float:
 
 
 def _seconds(record: Object) -> float:
-    return _moment(record["status"]["end"]["at"]) - _moment(record["spec"]["at"])
+    return moved_at(record) - _moment(record["spec"]["at"])

@@ -4,9 +4,9 @@ Interlock runs as in a cluster: from its manifests, with its service accounts' o
 process with the command that its Deployment has.
 """
 
-import base64
 import json
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from interlock_sandbox.demo import policy, profile, show
+from interlock_sandbox.demo import policy, profile, show, trivy
+from interlock_sandbox.demo.trivy import Trivy
 from interlock_sandbox.gitserver import create_repository
 from interlock_sandbox.install import install
 from interlock_sandbox.process import free_port
@@ -43,8 +44,11 @@ class World:
     lease_duration = "5s"
     """How long a controller that was killed keeps the next one waiting."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, docker: str = "") -> None:
+        """`docker` is the address of an engine to scan in; empty: kept reports are signed."""
         self.sandbox = sandbox
+        self.docker = docker
+        self.trivy: Trivy | None = None
         self.home = sandbox.home / "demo"
         self.home.mkdir()
         self.outputs: Mapping[str, str] = sandbox.outputs
@@ -61,8 +65,10 @@ class World:
         self.record_key = self._record_key()
 
     def set_up(self) -> None:
-        """Install the manifests, sign governance, start Interlock."""
+        """Install the manifests, push the scanner, sign governance, start Interlock."""
         install(self.sandbox.kubeconfig)
+        if self.docker:
+            self.trivy = trivy.load(self.outputs["registry"], self.home, self.docker)
         for person in policy.PEOPLE:
             self._person(person)
         self._governance()
@@ -81,7 +87,10 @@ class World:
         codes: Sequence[int] = (0,),
         quiet: bool = False,
     ) -> str:
-        """Run a command as a person and print it. Raises Unheld for an exit code not in `codes`."""
+        """Run a command as a person and print it; return its answer, without its progress.
+
+        Raises Unheld for an exit code not in `codes`.
+        """
         program = str(BIN / arguments[0]) if (BIN / arguments[0]).exists() else arguments[0]
         done = subprocess.run(
             (program, *arguments[1:]),
@@ -95,7 +104,7 @@ class World:
         if not quiet:
             show.command(who, arguments, output)
         show.hold(done.returncode in codes, f"exit {codes} of {arguments[0]}", output[-2000:])
-        return output
+        return done.stdout
 
     def clone(self, who: str) -> Path:
         """A person's clone of the team's repository, or the home of those without one."""
@@ -306,8 +315,7 @@ class World:
 
     def token_file(self, identity: str) -> Path:
         """A fresh identity token of the sandbox's issuer, as a CI job would hold."""
-        mark = base64.urlsafe_b64encode(identity.encode()).decode().rstrip("=")
-        path = self.home / f"token-{mark}"
+        path = self.home / f"token-{secrets.token_hex(8)}"
         path.touch(mode=0o600)
         path.write_text(identity_token(self.outputs["sigstore_url"], identity))
         return path
