@@ -45,7 +45,7 @@ class GovernanceSource(Model):
     url: str
     ref: str = "refs/heads/main"
     root_file: Path
-    interval: Duration = "60s"
+    interval: Duration = "30s"
 
 
 class RecordKeys(Model):
