@@ -75,10 +75,11 @@ class Artifacts:
     async def blobs(self, wanted: Mapping[str, str]) -> list[Blob]:
         """Return small files by location; `wanted` is location to path."""
 
-        async def blob(location: str) -> Blob:
+        async def read(location: str) -> Blob:
+            """Read one."""
             return await self._http.blob(self._url(wanted[location]), location)
 
-        return sorted(await together(wanted, blob), key=lambda each: each.location)
+        return sorted(await together(wanted, read), key=lambda each: each.location)
 
     async def folder(self, path: str) -> list[Entry]:
         """Return what a folder lists. Raises NotFound where there is none."""

@@ -92,6 +92,7 @@ async def together(
     queue, found = iter(items), list[Found]()
 
     async def some() -> None:
+        """Take from the same queue as the others."""
         for item in queue:
             found.append(await work(item))
 
