@@ -44,6 +44,19 @@ def test_a_role_that_the_person_does_not_hold_counts_nothing() -> None:
     assert "sre-1 (does not hold the role ot-safety)" in result.message
 
 
+def test_nobody_fills_a_seat_by_the_role_in_which_another_signed() -> None:
+    people, tiers = documents()["people"], documents()["tiers"]
+    for person in people["people"]:
+        if person["id"] == "sre-1":
+            person["roles"].append("ot-safety")
+    for tier in ("medium", "high", "safety"):
+        tiers["tiers"][tier]["quorum"] = [{"role": "ot-safety", "count": 2}]
+    both = good_facts(approvals=[quality(), safety()])
+    result = evaluate(both, good_policy(people=people, tiers=tiers))
+    assert result.outcome is Outcome.WAIT
+    assert result.message.startswith("1 of 2")
+
+
 def test_an_unknown_key_is_nobody_s() -> None:
     assert judged(quality(), safety(key="SHA256:unknown")).outcome is Outcome.WAIT
 
