@@ -12,6 +12,8 @@ from typing import Any
 import yaml
 
 CODE = "from interlock.cli.plugin import main; main()"
+AT_A_TERMINAL = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+"""What runs in the background may have been told to ignore Ctrl-C; what runs here was not."""
 SECONDS = 300.0
 """What no command takes; one that does is stuck."""
 
@@ -53,7 +55,7 @@ class Shell:
     def start(self, *args: str) -> "Iterator[subprocess.Popen[str]]":
         """`kubectl interlock`, running meanwhile; whatever happens, it does not outlive this."""
         with subprocess.Popen(
-            [sys.executable, "-u", "-c", CODE, *args],
+            [sys.executable, "-u", "-c", f"{AT_A_TERMINAL}; {CODE}", *args],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
