@@ -42,6 +42,13 @@ def test_a_revoked_bundle_fails_what_rests_on_it() -> None:
     assert evaluate(good_facts(), revoking(image_signature().bundle)).reason is Reason.REVOKED
 
 
+def test_a_revoked_signature_of_the_model_fails_it_though_it_names_no_tree_of_ours() -> None:
+    signed = model_signature(subjects=[("model", "ab" * 32)])
+    facts = good_facts(evidence=[signed, image_signature(), scan_evidence()])
+    assert evaluate(facts, good_policy()).outcome is Outcome.PASS
+    assert evaluate(facts, revoking(signed.bundle)).reason is Reason.REVOKED
+
+
 def test_a_revoked_bundle_that_was_replaced_harms_nobody() -> None:
     fresh = image_signature(location="oci:other")
     facts = good_facts(evidence=[model_signature(), image_signature(), fresh, scan_evidence()])
