@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 from random import Random
-from time import monotonic
+from time import process_time
 
 import pytest
 from click.testing import CliRunner
@@ -52,8 +52,8 @@ def test_an_input_that_takes_too_long_is_a_finding(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(harness, "CASE_SECONDS", 0.01)
 
     def slow(data: bytes) -> None:
-        end = monotonic() + 0.02
-        while len(data) > 5 and monotonic() < end:
+        end = process_time() + 0.02
+        while len(data) > 5 and process_time() < end:
             pass
 
     report = fuzz(Target("slow", lambda: [b"123456"], slow, (), is_json=False), 20, SEED)
