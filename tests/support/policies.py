@@ -88,7 +88,7 @@ def documents() -> dict[str, Any]:
             "people": [
                 {
                     "id": person,
-                    "roles": roles,
+                    "roles": [*roles],
                     "keys": [{"ssh": ssh_line(person)}],
                     "emails": [email(person)],
                 }
@@ -107,13 +107,13 @@ def documents() -> dict[str, Any]:
         "tiers": {
             "tiers": {
                 "low": {"gates": ["vulnerability-scan"]},
-                "medium": {"gates": GATES, "quorum": [{"role": "quality"}]},
+                "medium": {"gates": [*GATES], "quorum": [{"role": "quality"}]},
                 "high": {
-                    "gates": GATES,
+                    "gates": [*GATES],
                     "quorum": [{"role": "quality"}, {"role": "ot-safety"}],
                 },
                 "safety": {
-                    "gates": GATES,
+                    "gates": [*GATES],
                     "quorum": [{"role": "quality", "count": 2}, {"role": "ot-safety"}],
                     "knownAuthor": True,
                 },
