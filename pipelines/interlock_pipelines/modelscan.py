@@ -21,7 +21,8 @@ from interlock.evidence.predicates.base import rfc3339
 from interlock.gates import model_content
 from interlock.policy import Policy, strict_yaml
 from interlock.policy.exceptions import Exceptions
-from interlock.policy.model import Freezes, Gates, Namespaces, People, Tiers, Trust
+from interlock.policy.freezes import Freezes
+from interlock.policy.model import Gates, Namespaces, People, Tiers, Trust
 from interlock.policy.revocations import Revocations
 from interlock.policy.settings import complaints
 from interlock_pipelines.errors import BadInput

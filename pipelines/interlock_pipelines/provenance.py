@@ -83,45 +83,33 @@ def _check(build: Build) -> None:
 def _github(environment: Environment) -> Build:
     """Read GitHub's variables, into the layout of GitHub's own attestations."""
     said = _Asked(environment, "GitHub Actions")
-    server, repository = said("GITHUB_SERVER_URL"), said("GITHUB_REPOSITORY")
     workflow = said("GITHUB_WORKFLOW_REF")  # OWNER/NAME/PATH@REF
+    path = workflow.partition("@")[0].removeprefix(f"{said('GITHUB_REPOSITORY')}/")
     run, attempt = said("GITHUB_RUN_ID"), environment.get("GITHUB_RUN_ATTEMPT", "1")
-    return Build(
-        builder=f"{server}/{workflow}",
-        build_type=GITHUB,
-        source=f"git+{server}/{repository}",
-        ref=said("GITHUB_REF"),
-        commit=said("GITHUB_SHA"),
-        parameters={
-            "workflow": {
-                "ref": said("GITHUB_REF"),
-                "repository": f"{server}/{repository}",
-                "path": workflow.partition("@")[0].removeprefix(f"{repository}/"),
-            }
-        },
-        invocation=f"{server}/{repository}/actions/runs/{run}/attempts/{attempt}",
-    )
+    return _named_by_github(said, GITHUB, workflow, {"path": path}, f"{run}/attempts/{attempt}")
 
 
 def _gitea(environment: Environment) -> Build:
     """Read Gitea's variables: GitHub's names, without the workflow's path."""
     said = _Asked(environment, "Gitea Actions")
-    server, repository = said("GITHUB_SERVER_URL"), said("GITHUB_REPOSITORY")
+    about = {"name": said("GITHUB_WORKFLOW"), "event": said("GITHUB_EVENT_NAME")}
+    builder = f"{said('GITHUB_REPOSITORY')}/actions"
+    return _named_by_github(said, GITEA, builder, about, said("GITHUB_RUN_NUMBER"))
+
+
+def _named_by_github(
+    said: "_Asked", build_type: str, builder: str, workflow: dict[str, str], run: str
+) -> Build:
+    server, ref = said("GITHUB_SERVER_URL"), said("GITHUB_REF")
+    repository = f"{server}/{said('GITHUB_REPOSITORY')}"
     return Build(
-        builder=f"{server}/{repository}/actions",
-        build_type=GITEA,
-        source=f"git+{server}/{repository}",
-        ref=said("GITHUB_REF"),
+        builder=f"{server}/{builder}",
+        build_type=build_type,
+        source=f"git+{repository}",
+        ref=ref,
         commit=said("GITHUB_SHA"),
-        parameters={
-            "workflow": {
-                "ref": said("GITHUB_REF"),
-                "repository": f"{server}/{repository}",
-                "name": said("GITHUB_WORKFLOW"),
-                "event": said("GITHUB_EVENT_NAME"),
-            }
-        },
-        invocation=f"{server}/{repository}/actions/runs/{said('GITHUB_RUN_NUMBER')}",
+        parameters={"workflow": {"ref": ref, "repository": repository, **workflow}},
+        invocation=f"{repository}/actions/runs/{run}",
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from interlock.api.reasons import Reason
 
@@ -55,6 +56,19 @@ class GateResult:
     """When the answer must be asked for again; None where nothing in it ages."""
     fresh_until: datetime | None = None
     """When the evidence gets too old for a promotion, whatever was asked: what serves goes on."""
+
+    def plain(self) -> dict[str, Any]:
+        """The answer as JSON has it for people and their programs; a decision keeps more."""
+        return {
+            "gate": self.gate,
+            "outcome": self.outcome.value,
+            "reason": self.reason.value,
+            "message": self.message,
+            "got": self.got,
+            "expected": self.expected,
+            "unblock": list(self.unblock),
+            "evidence": list(self.evidence),
+        }
 
 
 Clock = Callable[[], datetime]

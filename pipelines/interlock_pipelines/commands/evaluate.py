@@ -6,7 +6,7 @@ import click
 
 from interlock.api.facts import TEST_RESULT
 from interlock_pipelines import claim, evaluation
-from interlock_pipelines.commands import answer, options
+from interlock_pipelines.commands import answer, options, placing
 from interlock_pipelines.materials import material, materials
 
 
@@ -39,11 +39,5 @@ def evaluate(**given: Any) -> None:
         suite, datasets = material(given["suite"]), materials(given["dataset"])
         said = evaluation.predicate(results, suite, datasets)
         made = claim.about_model(claim.tree_digest(given["model"]), TEST_RESULT, said)
-        if given["dry_run"]:
-            answer.would_sign(made)
-            return
-        mlflow, signer = options.mlflow_of(given), options.signer_of(given)
-        done = claim.beside_model(
-            given["name"], given["model_version"], "evaluation", made, mlflow=mlflow, signer=signer
-        )
-        answer.recorded(given["output"], "evaluation", done)
+        put = placing.beside_model(given, "evaluation")
+        placing.settle(given, "evaluation", made, put)

@@ -1,6 +1,6 @@
 """`model-scan`: what is in a model's files, and what the gate will say of it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,8 +11,7 @@ from interlock.api.content import Content
 from interlock.api.values import GateResult, Outcome
 from interlock.cli.tables import printable
 from interlock_pipelines import claim, modelscan
-from interlock_pipelines.claim import Claim, Recorded
-from interlock_pipelines.commands import answer, options
+from interlock_pipelines.commands import answer, options, placing
 from interlock_pipelines.tree import read_tree
 
 _FAILED = 1
@@ -39,7 +38,7 @@ def model_scan(**given: Any) -> None:
     """
     with answer.sentences():
         gates = modelscan.read_gates(given["gates"])
-        put = _place(given) if given["sign"] and not given["dry_run"] else None
+        put = placing.beside_model(given, "model-scan") if given["sign"] else None
         tree = read_tree(given["model"])
         with answer.progress("Looking into the files", tree.size) as told:
             content = modelscan.inspect(replace(tree, told=told))
@@ -48,40 +47,14 @@ def model_scan(**given: Any) -> None:
         if given["sign"]:
             said = modelscan.predicate(content, result, now)
             made = claim.about_model(tree.digest, modelscan.MODEL_SCAN, said)
-            if put is None:
-                answer.would_sign(made)
-            else:
-                answer.recorded(given["output"], "modelScan", put(made))
+            placing.settle(given, "modelScan", made, put)
         elif given["output"] == "json":
-            answer.print_json(_as_json(content, result))
+            found = content.model_dump(mode="json", by_alias=True)
+            answer.print_json({"content": found, "gate": result.plain()})
         else:
             click.echo("\n".join(map(printable, _as_text(content, result))))
     if result.outcome is not Outcome.PASS:
         raise click.exceptions.Exit(_FAILED)
-
-
-def _place(given: Mapping[str, Any]) -> Callable[[Claim], Recorded]:
-    """Return what signs a claim and puts it beside the version. Raises PipelineError."""
-    mlflow, signer = options.mlflow_of(given), options.signer_of(given)
-    name, version = given["name"], given["model_version"]
-    return lambda made: claim.beside_model(
-        name, version, "model-scan", made, mlflow=mlflow, signer=signer
-    )
-
-
-def _as_json(content: Content, result: GateResult) -> dict[str, object]:
-    return {
-        "content": content.model_dump(mode="json", by_alias=True),
-        "gate": {
-            "gate": result.gate,
-            "outcome": result.outcome.value,
-            "reason": result.reason.value,
-            "message": result.message,
-            "got": result.got,
-            "expected": result.expected,
-            "unblock": list(result.unblock),
-        },
-    }
 
 
 def _as_text(content: Content, result: GateResult) -> Iterator[str]:

@@ -11,7 +11,7 @@ import click
 from interlock.api.facts import PROVENANCE
 from interlock_pipelines import claim
 from interlock_pipelines import provenance as building
-from interlock_pipelines.commands import answer, options
+from interlock_pipelines.commands import answer, options, placing
 from interlock_pipelines.errors import BadInput
 from interlock_pipelines.provenance import Build
 
@@ -42,12 +42,8 @@ def provenance(**given: Any) -> None:
     with answer.sentences():
         said = building.predicate(_build(given, os.environ), datetime.now(UTC))
         made = claim.about_image(given["image"], PROVENANCE, said)
-        if given["dry_run"]:
-            answer.would_sign(made)
-            return
-        access, signer = options.access_of(given), options.signer_of(given)
-        done = claim.beside_image(given["image"], made, access=access, signer=signer)
-        answer.recorded(given["output"], "provenance", done)
+        put = placing.beside_image(given, given["image"])
+        placing.settle(given, "provenance", made, put)
 
 
 def _build(given: Mapping[str, Any], environment: Mapping[str, str]) -> Build:

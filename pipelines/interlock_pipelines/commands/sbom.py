@@ -8,7 +8,7 @@ import click
 from interlock.api.facts import CYCLONEDX
 from interlock_pipelines import sbom as bills
 from interlock_pipelines.claim import Claim
-from interlock_pipelines.commands import answer, options, scanner
+from interlock_pipelines.commands import answer, options, placing, scanner
 from interlock_pipelines.subjects import Image, Model
 from interlock_pipelines.trivy import Trivy
 
@@ -23,13 +23,10 @@ def sbom(**given: Any) -> None:
     every file. CycloneDX; made like `scan`. --dry-run makes it and prints the statement.
     """
     with answer.sentences():
-        put = None if given["dry_run"] else scanner.place_of(given, "sbom")
+        put = scanner.place_of(given, "sbom")
         with scanner.work_of(given) as work, scanner.trivy_of(given) as trivy:
             made = _listed(scanner.subject_of(given, work), trivy, work)
-        if put:
-            answer.recorded(given["output"], "sbom", put(made))
-        else:
-            answer.would_sign(made)
+        placing.settle(given, "sbom", made, put)
 
 
 def _listed(subject: Image | Model, trivy: Trivy, work: Path) -> Claim:

@@ -9,7 +9,7 @@ import click
 from interlock.api.facts import VULNS
 from interlock_pipelines import scan as scanning
 from interlock_pipelines.claim import Claim
-from interlock_pipelines.commands import answer, options, scanner
+from interlock_pipelines.commands import answer, options, placing, scanner
 from interlock_pipelines.subjects import Image, Model
 from interlock_pipelines.trivy import Trivy
 
@@ -25,13 +25,10 @@ def scan(**given: Any) -> None:
     network, rights or anything to write to. --dry-run scans and prints the statement.
     """
     with answer.sentences():
-        put = None if given["dry_run"] else scanner.place_of(given, "scan")
+        put = scanner.place_of(given, "scan")
         with scanner.work_of(given) as work, scanner.trivy_of(given) as trivy:
             made = _scanned(scanner.subject_of(given, work), trivy, work)
-        if put:
-            answer.recorded(given["output"], "scan", put(made))
-        else:
-            answer.would_sign(made)
+        placing.settle(given, "scan", made, put)
 
 
 def _scanned(subject: Image | Model, trivy: Trivy, work: Path) -> Claim:

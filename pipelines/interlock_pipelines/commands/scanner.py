@@ -10,9 +10,8 @@ from typing import Any
 
 import click
 
-from interlock_pipelines import claim, layout
-from interlock_pipelines.claim import Claim, Recorded
-from interlock_pipelines.commands import answer, options
+from interlock_pipelines import layout
+from interlock_pipelines.commands import answer, options, placing
 from interlock_pipelines.container import Engine
 from interlock_pipelines.errors import BadInput
 from interlock_pipelines.subjects import Image, Model
@@ -43,7 +42,6 @@ shared = options.options(
     options.dry_run,
     options.output,
 )
-Put = Callable[[Claim], Recorded]
 
 
 @contextmanager
@@ -53,14 +51,11 @@ def trivy_of(given: Mapping[str, Any]) -> Iterator[Trivy]:
         yield Trivy.load(engine, given["trivy"], given["database"])
 
 
-def place_of(given: Mapping[str, Any], kind: str) -> Put:
-    """Return what signs a claim and puts it beside its subject. Raises PipelineError."""
-    signer, target = options.signer_of(given), given["target"]
-    if _folder(target) is None:
-        access = options.access_of(given)
-        return lambda made: claim.beside_image(target, made, access=access, signer=signer)
-    mlflow, name, version = options.mlflow_of(given), given["name"], given["model_version"]
-    return lambda made: claim.beside_model(name, version, kind, made, mlflow=mlflow, signer=signer)
+def place_of(given: Mapping[str, Any], kind: str) -> placing.Put | None:
+    """Return what puts a claim beside TARGET; None for --dry-run. Raises PipelineError."""
+    if _folder(given["target"]) is None:
+        return placing.beside_image(given, given["target"])
+    return placing.beside_model(given, kind)
 
 
 @contextmanager

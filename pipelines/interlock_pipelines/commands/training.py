@@ -8,7 +8,7 @@ import click
 from interlock.api.facts import TRAINING
 from interlock_pipelines import claim
 from interlock_pipelines import training as record
-from interlock_pipelines.commands import answer, options
+from interlock_pipelines.commands import answer, options, placing
 from interlock_pipelines.materials import materials
 from interlock_pipelines.scan import moment
 
@@ -46,11 +46,5 @@ def training(**given: Any) -> None:
             finished=moment(finished, "--finished") if finished else datetime.now(UTC),
         )
         made = claim.about_model(claim.tree_digest(given["model"]), TRAINING, said)
-        if given["dry_run"]:
-            answer.would_sign(made)
-            return
-        mlflow, signer = options.mlflow_of(given), options.signer_of(given)
-        done = claim.beside_model(
-            given["name"], given["model_version"], "training", made, mlflow=mlflow, signer=signer
-        )
-        answer.recorded(given["output"], "training", done)
+        put = placing.beside_model(given, "training")
+        placing.settle(given, "training", made, put)

@@ -259,10 +259,10 @@ def test_trivy_is_named_by_digest(runs: Runs, cache: Path) -> None:
         Trivy.load(cast(Engine, runs), "registry.example/tools/trivy:0.74.0", cache)
 
 
-def test_who_signs_is_asked_before_anything_runs(runs: Runs, cache: Path, model: Path) -> None:
+def test_where_it_goes_is_asked_before_anything_runs(runs: Runs, cache: Path, model: Path) -> None:
     result = run("scan", opened(model), cache)
     assert result.exit_code == 2
-    assert "--trust-config and --identity-token-file" in result.stderr
+    assert "--mlflow, --name and --model-version are needed" in result.stderr
     assert runs.jobs == []
 
 
