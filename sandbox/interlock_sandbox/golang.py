@@ -67,11 +67,13 @@ def build(
     flags: Sequence[str],
     into: Path,
     *,
-    experiment: str = "",
+    environment: Mapping[str, str] | None = None,
+    beside: Sequence[str] = (),
 ) -> None:
     """Compiles programs (name to import path) of one go.mod into the new folder `into`.
 
-    `experiment` names what Go has, but not yet for everybody (`go doc internal/goexperiment`).
+    `environment` goes over what the builds here have in common. `beside` names folders of the
+    (first) program's own sources that it reads when it runs: they are copied next to it.
     """
     say(f"{module.name}: compiling {', '.join(programs)} (minutes on a cold machine)")
     with tempfile.TemporaryDirectory(dir=into.parent, prefix=f"{into.name}.") as scratch:
@@ -81,15 +83,37 @@ def build(
         out = f"{made}{os.sep}" if several else str(made / next(iter(programs)))
         command = [str(go.program), "build", "-trimpath", "-buildvcs=false"]
         command += [*flags, "-o", out, *programs.values()]
-        env = {**_BUILD_ENVIRONMENT, "GOEXPERIMENT": experiment}
+        env = {**_BUILD_ENVIRONMENT, **(environment or {})}
         run(module.name, command, cwd=module, env=env, hint=_BUILD_HINT)
+        if beside:
+            _copy(_sources(go, module, next(iter(programs.values())), env), beside, made)
         made.rename(into)
+
+
+def _sources(go: Go, module: Path, package: str, env: Mapping[str, str]) -> Path:
+    """Where the module of this package lies, unpacked: a build has just read it."""
+    command = (str(go.program), "list", "-f", "{{.Module.Dir}}", package)
+    asked = subprocess.run(
+        command, cwd=module, env={**os.environ, **env}, capture_output=True, text=True, check=False
+    )
+    if asked.returncode:
+        raise ToolError(f"{package}: its sources are not found: {asked.stderr.strip()}")
+    return Path(asked.stdout.strip())
+
+
+def _copy(source: Path, names: Sequence[str], into: Path) -> None:
+    """Copies folders, but not that everything in Go's module cache is read-only."""
+    for file in (file for name in names for file in (source / name).rglob("*") if file.is_file()):
+        copy = into / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
 
 
 _BUILD_ENVIRONMENT = {
     "GOFLAGS": "-mod=readonly",  # exactly what go.sum says, or nothing
     "GOTOOLCHAIN": "local",
     "GOWORK": "off",
+    "GOEXPERIMENT": "",
     "CGO_ENABLED": "0",
 }
 _BUILD_HINT = (

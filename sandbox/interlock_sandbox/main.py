@@ -127,8 +127,8 @@ def tools_(names: tuple[str, ...], every: bool) -> None:
     """Finds or compiles programs, and prints where they are.
 
     Without NAME those of the control-plane profile. The node profile takes `node` and
-    `containerd` as well, `docker` takes `trivy`; tests and benchmarks take `cyclonus` and
-    `argo-rollouts`.
+    `containerd` as well, `docker` takes `trivy`, and the part `gitea` its own; tests and benchmarks
+    take `cyclonus` and `argo-rollouts`.
     """
     try:
         found = tools.find_all(tools.NAMES if every else names or tools.USUAL)

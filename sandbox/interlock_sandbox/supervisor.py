@@ -35,6 +35,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "git": ("interlock_sandbox.gitserver:GitServer",),
     "prometheus": ("interlock_sandbox.prometheus:Prometheus",),
     "docker": ("interlock_sandbox.docker:Docker",),
+    "gitea": ("interlock_sandbox.gitea.part:Gitea",),
     # Instead of `kubernetes`: the same with a real node and no other.
     "node": (
         "interlock_sandbox.node.part:Runtime",

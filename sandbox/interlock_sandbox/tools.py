@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sysconfig
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from interlock_sandbox import golang
@@ -32,7 +32,8 @@ class Module:
     tags: str = ""
     source: str = ""  # the folder of its go.mod, where that is another module's
     optional: bool = False  # compiled when something asks for it, not ahead
-    experiment: str = ""  # what its sources need of Go that is not yet for everybody
+    environment: Mapping[str, str] = field(default_factory=dict)  # what its build needs of Go
+    beside: tuple[str, ...] = ()  # folders of its sources that it reads when it runs
 
 
 _KUBERNETES_FLAGS = (
@@ -93,7 +94,17 @@ MODULES = (
         "Version: 0.74.",
         "-s -w -X github.com/aquasecurity/trivy/pkg/version/app.ver=0.74.0",
         optional=True,
-        experiment="jsonv2",
+        environment={"GOEXPERIMENT": "jsonv2"},
+    ),
+    Module(  # a forge; its SQLite is C
+        "gitea",
+        {"gitea": "code.gitea.io/gitea"},
+        "gitea version 1.26.",
+        "-s -w -X main.Version=1.26.0",
+        tags="sqlite,sqlite_unlock_notify",
+        optional=True,
+        environment={"CGO_ENABLED": "1"},
+        beside=("options", "public", "templates"),
     ),
     Module(  # the peer of the benchmarks
         "argo-rollouts",
@@ -138,7 +149,7 @@ def ensure(module: Module) -> Path:
     flags = ("-ldflags", module.ldflags, "-tags", module.tags)
     folder = cache() / f"{module.name}-{key(source / 'go.sum', go.version)}"
     build = functools.partial(golang.build, go, source, module.programs, flags, folder)
-    return _made(folder, lambda: build(experiment=module.experiment))
+    return _made(folder, lambda: build(environment=module.environment, beside=module.beside))
 
 
 def compiled(source: Path) -> Path:

@@ -1,5 +1,7 @@
 """Programs are found where they are, and compiled once where they are not."""
 
+import functools
+import shutil
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -126,9 +128,9 @@ def test_two_that_want_the_same_programs_compile_them_once(
         return Go(Path("go"), "go1.27.3")
 
     def build(
-        _: Go, __: Path, ___: Mapping[str, str], ____: Sequence[str], into: Path, *, experiment: str
+        _: Go, __: Path, ___: Mapping[str, str], ____: Sequence[str], into: Path, **said: object
     ) -> None:
-        assert experiment == ""
+        assert said == {"environment": {}, "beside": ()}
         built.append(into)
         into.mkdir()
 
@@ -154,6 +156,27 @@ def test_a_failed_build_leaves_no_cache_entry_and_says_what_failed(machine: Path
     assert "no required module provides package" in message
     assert "interlock-sandbox tools" in message
     assert list(golang.cache().iterdir()) == []
+
+
+def test_what_a_program_reads_of_its_own_sources_lies_beside_it(machine: Path) -> None:
+    unpacked = machine / "module"
+    (unpacked / "templates" / "user").mkdir(parents=True)
+    (unpacked / "templates" / "user" / "login.tmpl").write_text("log in")
+    (unpacked / "templates" / "user").chmod(0o555)  # as all of Go's module cache is
+    (unpacked / "other").mkdir()
+    go = program(machine / "path", "go", "")
+    go.write_text(
+        f'#!/bin/sh\nif [ "$1" = list ]; then echo {unpacked}; exit; fi\n'
+        '[ "$CGO_ENABLED" = 1 ] && for last; do :; done\n'  # else it fails
+    )
+    into = golang.cache() / "forge-0123"
+    build = functools.partial(golang.build, Go(go, "go1.27.3"), machine, {"forge": "."}, (), into)
+    with pytest.raises(ToolError):
+        build(beside=("templates",))
+    build(environment={"CGO_ENABLED": "1"}, beside=("templates",))
+    assert (into / "templates" / "user" / "login.tmpl").read_text() == "log in"
+    assert not (into / "other").exists()
+    shutil.rmtree(into)
 
 
 @pytest.mark.parametrize(
