@@ -31,11 +31,17 @@ class Oci(Model):
 class Git(Model):
     """How to reach git repositories below a URL prefix."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!self.prefix.startsWith('ssh://')",
+            "git over SSH is not built; give a prefix that begins with https:// and a tokenFile",
+            lambda git: not git.prefix.startswith("ssh://"),
+        ),
+    )
+
     prefix: str
     token_file: Path | None = None
     """A file with `user:token`."""
-    ssh_key_file: Path | None = None
-    known_hosts_file: Path | None = None
     ca_file: Path | None = None
 
 
@@ -74,6 +80,34 @@ class Alerts(Model):
     client_ca_file: Path
 
 
+class Webhook(Model):
+    """How git forges may wake the syncer before an interval is over."""
+
+    secret_file: Path
+    """What forges sign or send with each delivery."""
+
+
+class Forge(Model):
+    """A forge whose pull requests the bridge reads, with an account of its own there."""
+
+    url: Annotated[str, Field(pattern=r"^https://[a-z0-9][a-z0-9.:-]*(/[A-Za-z0-9._-]+)*$")]
+    """As `people.yaml` and `trust.yaml` name it."""
+    kind: Literal["gitea", "github", "gitlab"]
+    api: Annotated[str, Field(pattern=r"^(https?://[^\s?#]+[^\s?#/])?$")] = ""
+    """Where its API is, if not where such forges have it."""
+    token_file: Path
+    ca_file: Path | None = None
+    interval: Duration = "30s"
+
+
+class ForgeBridge(Model):
+    """The process that signs what it saw of reviews."""
+
+    key_file: Path
+    """SSH private key (ed25519) without a passphrase; its public half is in `trust.yaml`."""
+    forges: Annotated[list[Forge], Field(min_length=1, max_length=16)]
+
+
 class VerifierSocket(Model):
     """Where the verifier listens."""
 
@@ -103,6 +137,8 @@ class Config(Model):
     verifier: VerifierSocket | None = None
     prometheus: Prometheus | None = None
     alerts: Alerts | None = None
+    webhook: Webhook | None = None
+    forge_bridge: ForgeBridge | None = None
     model_delivery: Literal["ImageVolume", "InitContainer"] = "ImageVolume"
     """How a model gets into its pod; init containers are for clusters without image volumes."""
     model_copier: Reference | Literal[""] = ""
@@ -125,6 +161,13 @@ P = TypeVar("P", bound=_Prefixed)
 
 
 def longest_prefix(entries: Sequence[P], target: str) -> P | None:
-    """Return the entry whose prefix matches most of `target`, or None."""
-    fitting = [entry for entry in entries if target.startswith(entry.prefix)]
+    """Return the entry whose prefix matches most of `target`, or None.
+
+    A prefix ends where a name ends: no token for `git.example` goes to `git.example.evil.example`.
+    """
+    fitting = [entry for entry in entries if f"{target}/".startswith(_whole(entry.prefix))]
     return max(fitting, key=lambda entry: len(entry.prefix), default=None)
+
+
+def _whole(prefix: str) -> str:
+    return prefix if prefix.endswith("/") else f"{prefix}/"

@@ -170,6 +170,10 @@ class Evidence(Model):
         return any(sha256 == digest for _, sha256 in self.subjects)
 
 
+NOT_FAST_FORWARD = "NotFastForward"
+"""The code of a ref whose new tip was not taken: it was moved back, rewritten or deleted."""
+
+
 class Denied(Model):
     """A bundle that proves nothing, and why."""
 
@@ -180,12 +184,37 @@ class Denied(Model):
     expected: str
 
 
+Strength = Literal["signed", "sigstore", "forge"]
+"""How an approval was made: with a person's own SSH key, with an identity that a certificate
+authority vouches for, or by a click in a forge that a bridge saw and signed."""
+
+
+class ForgeAccount(Model):
+    """An account of a forge by its number, which unlike its name is never given to another."""
+
+    forge: str
+    """`https://host`."""
+    id: int
+
+
 class Approval(Model):
-    """One approval envelope whose signature holds. Who the key belongs to is policy's business."""
+    """One approval whose signature holds. Whose key or account it is, is policy's business."""
 
     envelope: Hex64
-    key: str
-    """OpenSSH fingerprint (`SHA256:…`) of the signing key."""
+    strength: Strength = "signed"
+    key: str = ""
+    """OpenSSH fingerprint (`SHA256:…`) of the signing key: the person's, or for a forge's review
+    the bridge's. Empty for Sigstore."""
+    identity: str = ""
+    """Who signed with Sigstore; empty for others."""
+    issuer: str = ""
+    """Who vouches for that identity."""
+    account: ForgeAccount | None = None
+    """Who reviewed in a forge; None for others."""
+    review: str = ""
+    """The review in the forge, as its bridge names it."""
+    overrides: list[str] = []
+    """Freezes that this approval lifts, where its person may."""
     decision: Literal["approve", "reject", "revoke"]
     subject: Hex64
     """The content digest that was signed."""
@@ -232,9 +261,19 @@ class Held(Model):
     """A hold on a behaviour at the moment of the verdict."""
 
     behaviour: Hex64
-    cause: Literal["failed", "revoked", "requested"]
+    cause: Literal["failed", "revoked", "requested", "unratified"]
     nonces: list[str] = []
     """Nonces that the hold's record lists: approvals with others lift it."""
+
+
+class BrokenGlass(Model):
+    """A break-glass that a person of people.yaml asked for and no promotion has rested on yet."""
+
+    record: str
+    """The AgentTransition that recorded it."""
+    person: str
+    expires: Time
+    ticket: str
 
 
 class Context(Model):
@@ -250,6 +289,13 @@ class Context(Model):
     holds: list[Held] = []
     spent: list[str] = []
     """Nonces of committed promotions."""
+    break_glass: list[BrokenGlass] = []
+    """Those for this content; none where it serves already."""
+    unratified: str = ""
+    """The newest promotion, where it went past a gate by break-glass and nobody ratified it."""
+    seen: dict[Hex64, Time] = {}
+    """When approvals (by envelope) were first judged, where a tier has a minimum dwell: what
+    people sign says itself when it was signed."""
 
 
 class Facts(Model):

@@ -74,6 +74,16 @@ def governance_blob(digest: str) -> str:
     return f"governance-{digest[:40]}"
 
 
+def sync_tips(namespace: str) -> str:
+    """Return the ConfigMap in which the syncer remembers the refs of a team's repositories."""
+    return f"sync-tips-{namespace}"
+
+
+def vetoes(home: str) -> str:
+    """Return the ConfigMap that remembers who rejected what of the agent in this namespace."""
+    return f"vetoes-{home}"
+
+
 def owner_mark(team: str, name: str, uid: str) -> str:
     """Return the annotation that says which AgentDeployment an agent namespace belongs to."""
     return f"{team}/{name}/{uid}"

@@ -29,6 +29,13 @@ class Use(NamedTuple):
     """When it signed, where somebody witnessed that."""
 
 
+class Broken(NamedTuple):
+    """A break-glass record that lets a content past a gate, and whose it is."""
+
+    record: str
+    person: str
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """The AgentDeployment: what the team asks for."""
@@ -82,6 +89,10 @@ class Verdict:
     """Nonces of the approvals that counted."""
     uses: tuple[Use, ...] = ()
     """What it rests on: signatures, approvals, and who made them with what."""
+    approved: bool = False
+    """Whether the approvals that its tier asks for were there, or it asks for none."""
+    broken: tuple[Broken, ...] = ()
+    """The break-glass that it rests on; empty where no gate was bypassed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +116,13 @@ class Transition:
     cut: bool = False
     switch: str = ""
     """Digest of what all members of the group wanted when this promotion was made."""
+    ticket: str = ""
+    expires: datetime | None = None
+    """Of a break-glass: until when a promotion may rest on it."""
+    break_glass: tuple[str, ...] = ()
+    """Of a promotion: the break-glass records by which it went past a gate."""
+    ratify_by: datetime | None = None
+    """Of such a promotion: when it is left again unless the quorum approved meanwhile."""
     end: Ending | None = None
     ended: datetime | None = None
     healthy: datetime | None = None
@@ -206,9 +224,9 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A pending AgentRollback, AgentQuarantine or AgentRelease."""
+    """A pending AgentRollback, AgentQuarantine, AgentRelease or AgentBreakGlass."""
 
-    kind: Literal["AgentRollback", "AgentQuarantine", "AgentRelease"]
+    kind: Literal["AgentRollback", "AgentQuarantine", "AgentRelease", "AgentBreakGlass"]
     namespace: str
     name: str
     uid: str
@@ -221,6 +239,20 @@ class Request:
     frozen: bool = False
     """A release of the freeze, not of a hold."""
     cut: bool = False
+    ticket: str = ""
+    expires: datetime | None = None
+    person: str = ""
+    """Of a break-glass: who of people.yaml the asker is; empty for nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class BreakGlass:
+    """On which terms a tier lets people past its approvals and freezes."""
+
+    persons: int
+    """So many distinct persons need nobody's approval any more."""
+    ratify_within: timedelta | None
+    """How long what fewer persons let in may serve unapproved; None where fewer may not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +265,8 @@ class Timing:
     """How often a verdict that does not allow is asked for again."""
     reverify: timedelta = timedelta(hours=1)
     """How often what serves is judged again."""
+    break_glass: BreakGlass | None = None
+    """None where the tier allows none."""
 
 
 @dataclass(frozen=True, slots=True)

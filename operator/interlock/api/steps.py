@@ -69,6 +69,10 @@ class Commit:
     nonces: tuple[str, ...]
     switch: str = ""
     """Digest of what all members of the group want; empty without a group."""
+    break_glass: tuple[str, ...] = ()
+    """Break-glass records by which it goes past a gate."""
+    ratify_by: datetime | None = None
+    """When it is left again unless the quorum approves meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,8 @@ class Record:
     nonces: tuple[str, ...] = ()
     request: Request | None = None
     requested_by: str = ""
+    decision: str = ""
+    """The GateDecision that it rests on."""
 
 
 @dataclass(frozen=True, slots=True)

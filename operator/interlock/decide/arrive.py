@@ -1,8 +1,8 @@
 """Rules by which a new content comes to serve: grant, admit, judge, stage, prove, commit."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from interlock.api.observed import Observed, Wanted, Workload
+from interlock.api.observed import BreakGlass, Observed, Verdict, Wanted, Workload
 from interlock.api.reasons import Reason
 from interlock.api.steps import Admit, Commit, Judge, Preview, Record, Rest, Stage, Step
 from interlock.api.values import Purpose
@@ -96,6 +96,9 @@ def commit_candidate(seen: Observed, now: datetime) -> Step | None:
         return None
     revision = seen.revisions[name]
     verdict = seen.verdicts[(name, Purpose.PROMOTION)]
+    terms = seen.timing.break_glass if seen.timing else None
+    if verdict.broken and terms is None:
+        return None
     return Commit(
         origin=seen.pointer or "",
         to=name,
@@ -104,6 +107,8 @@ def commit_candidate(seen: Observed, now: datetime) -> Step | None:
         decision=verdict.name,
         nonces=verdict.nonces,
         switch=group.switch(seen),
+        break_glass=tuple(one.record for one in verdict.broken),
+        ratify_by=_ratify_by(verdict, terms, now) if terms else None,
     )
 
 
@@ -165,6 +170,18 @@ def _allowed(seen: Observed, name: str, now: datetime) -> bool:
     if verdict is None or not view.may_stage(seen, name):
         return False
     return verdict.expires is None or now < verdict.expires
+
+
+def _ratify_by(verdict: Verdict, terms: BreakGlass, now: datetime) -> datetime | None:
+    """Return when it is left again unless the quorum approves.
+
+    None where it did, and a freeze alone was in the way, or where enough persons broke the glass.
+    Where fewer may let nothing in, no verdict rests on them; the limit is zero all the same.
+    """
+    persons = {one.person for one in verdict.broken}
+    if not persons or verdict.approved or len(persons) >= terms.persons:
+        return None
+    return now + (terms.ratify_within or timedelta(0))
 
 
 def _late(seen: Observed, workload: Workload, now: datetime) -> str:

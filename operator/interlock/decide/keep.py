@@ -74,6 +74,12 @@ def ground(seen: Observed, record: Transition) -> Step | None:
     return Stage(to, 0 if view.alone(seen, record.origin, to) else replicas)
 
 
+def judge_unratified(seen: Observed, now: datetime) -> Step | None:
+    """What break-glass let in is judged again and again until the quorum has approved it."""
+    due = None if view.clock_behind(seen, now) else _ratification(seen)
+    return Judge(Purpose.PROMOTION, seen.pointer or "") if due and now >= due else None
+
+
 def judge_targets(seen: Observed, now: datetime) -> Step | None:
     """Whether a revision may be gone back to is decided ahead, under today's policy.
 
@@ -114,8 +120,22 @@ def next_deadline(seen: Observed, now: datetime) -> datetime | None:
     moments += [_left_until(seen, name) for name, load in seen.workloads.items() if load.replicas]
     if move := _to_drain(seen):
         moments.append(_settled(seen, move))
+    if due := _ratification(seen):
+        promotion = view.unratified(seen, seen.pointer or "")
+        moments += [due, *([promotion.ratify_by] if promotion and promotion.ratify_by else [])]
     moments += [ends for name in _judgeable(seen) if (ends := _judged_until(seen, name))]
     return min((moment for moment in moments if moment > now), default=None)
+
+
+def _ratification(seen: Observed) -> datetime | None:
+    """Return when what serves unratified is judged next; None where nothing is to be ratified."""
+    serving = view.serving(seen)
+    if serving is None or seen.timing is None or view.unratified(seen, serving.name) is None:
+        return None
+    judged = seen.judged.get((serving.name, Purpose.PROMOTION))
+    if judged is None or not view.judged_since(seen, serving.name, Purpose.PROMOTION):
+        return datetime.min.replace(tzinfo=UTC)
+    return judged.at + seen.timing.recheck
 
 
 def _judgeable(seen: Observed) -> list[str]:

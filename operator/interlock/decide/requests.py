@@ -1,5 +1,6 @@
 """How an SRE's request is judged: once, against what serves now, with a sentence for every no."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from interlock.api import digests, names
@@ -11,6 +12,8 @@ from interlock.decide import view
 
 REQUEST_LIFETIME = timedelta(seconds=60)
 """A request that is older when first seen is answered `Expired`: the situation has moved on."""
+GLASS_LIFETIME = timedelta(hours=24)
+"""How long a break-glass may be good for; policies/break-glass.yaml says the same at the door."""
 
 
 def judge_request(seen: Observed, request: Request, now: datetime) -> TrafficStep:
@@ -39,7 +42,6 @@ def _rollback(seen: Observed, request: Request) -> TrafficStep:
     target = _target(seen, request)
     if isinstance(target, str):
         return _refuse(request, target)
-    promotion = view.last_promotion(seen, serving.name)
     return MoveBack(
         type="Rollback",
         origin=serving.name,
@@ -49,7 +51,7 @@ def _rollback(seen: Observed, request: Request) -> TrafficStep:
         cause="requested",
         reason=Reason.REQUESTED,
         message=request.reason,
-        nonces=promotion.nonces if promotion else (),
+        nonces=view.brought_by(seen, serving.name),
         cut=request.cut,
         request=request,
     )
@@ -114,7 +116,56 @@ def _release(seen: Observed, request: Request) -> TrafficStep:
     return _record(request, "Release", held[0])
 
 
-_CAUSES = {"failed": "failed", "revoked": "was revoked", "": "left", "requested": "was left"}
+_CAUSES = {
+    "failed": "failed",
+    "revoked": "was revoked",
+    "unratified": "was let in by break-glass and not ratified",
+}
+
+
+def _break_glass(seen: Observed, request: Request) -> TrafficStep:
+    if why := next(_unbroken(seen, request), ""):
+        return _refuse(request, why)
+    return Record(
+        type="BreakGlass",
+        origin="",
+        to=view.candidate(seen),
+        digest=request.digest,
+        behaviour=seen.wanted.behaviour if seen.wanted else "",
+        cause="",
+        reason=Reason.BREAK_GLASS,
+        message=request.reason,
+        request=request,
+    )
+
+
+def _unbroken(seen: Observed, request: Request) -> Iterator[str]:
+    """Yield why no glass breaks for this content, on this word."""
+    wanted, terms = seen.wanted, seen.timing.break_glass if seen.timing else None
+    if terms is None:
+        yield "tiers.yaml allows no break-glass for this tier and environment"
+    if not request.person:
+        yield f"people.yaml knows no person whose users name {request.requested_by}"
+    if seen.pointer is None:
+        yield "nothing of the agent exists yet; wait until it is admitted"
+    if wanted is None or request.digest != wanted.digest:
+        asked = digests.short(wanted.digest) if wanted else "nothing"
+        yield f"the spec asks for {asked}, the request names {digests.short(request.digest)}"
+        return
+    if view.candidate(seen) == seen.pointer:
+        yield "this content serves already; to approve it afterwards: interlock approve <file>"
+    if hold := view.holds(seen).get(wanted.behaviour):
+        yield f"its behaviour is held since {hold.name} ({hold.reason}); break-glass lifts no hold"
+    if view.candidate(seen) in seen.revoked:
+        yield seen.revoked[view.candidate(seen)]
+    lasts = (request.expires or request.created) - request.created
+    if not timedelta(0) < lasts <= GLASS_LIFETIME:
+        yield "expires must lie within the 24 hours after the request was created"
+    for record in view.broken_glass(seen, request.digest):
+        if record.requested_by == request.requested_by and (
+            record.expires and record.expires > request.created
+        ):
+            yield f"{record.name} says the same of the same person until {record.expires:%H:%M}Z"
 
 
 def _record(request: Request, type_: TransitionType, hold: Transition | None) -> Record:
@@ -140,4 +191,5 @@ _JUDGES = {
     "AgentRollback": _rollback,
     "AgentQuarantine": _quarantine,
     "AgentRelease": _release,
+    "AgentBreakGlass": _break_glass,
 }

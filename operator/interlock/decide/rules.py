@@ -21,6 +21,7 @@ from interlock.api.steps import (
     Rest,
     Step,
 )
+from interlock.api.values import Purpose
 from interlock.decide import arrive, group, health, keep, view
 from interlock.decide.requests import judge_request
 
@@ -84,6 +85,35 @@ def isolate(seen: Observed, now: datetime) -> Step | None:
     if vote is None:
         return None
     return _isolate(serving, f"{vote.signal}: {vote.message}")
+
+
+def ratify(seen: Observed, now: datetime) -> Step | None:
+    """What break-glass let in stays for good once the quorum has approved it."""
+    record = _unratified(seen)
+    verdict = seen.verdicts.get((seen.pointer or "", Purpose.PROMOTION)) if record else None
+    if record is None or verdict is None or not view.ratifies(verdict, record) or not seen.fresh:
+        return None
+    return Record(
+        type="Ratification",
+        origin="",
+        to=record.to,
+        digest=record.digest,
+        behaviour="",
+        cause="",
+        reason=Reason.RATIFIED,
+        message=f"the quorum approved what {record.name} let in by break-glass",
+        nonces=verdict.nonces,
+        decision=verdict.name,
+    )
+
+
+def leave_unratified(seen: Observed, now: datetime) -> Step | None:
+    """What break-glass let in is left when its time is over, whatever its health or content say."""
+    record = _unratified(seen)
+    if record is None or record.ratify_by is None or now < record.ratify_by:
+        return None
+    message = f"nobody ratified {record.name} until {record.ratify_by:%Y-%m-%d %H:%M:%S}Z"
+    return _leave(seen, "unratified", Reason.UNRATIFIED, message, cut=False)
 
 
 def leave_failing(seen: Observed, now: datetime) -> Step | None:
@@ -166,6 +196,11 @@ def take_in(seen: Observed, now: datetime) -> Step | None:
     return None if seen.wanted.finalizer else AddFinalizer()
 
 
+def _unratified(seen: Observed) -> Transition | None:
+    serving = view.serving(seen)
+    return view.unratified(seen, serving.name) if serving else None
+
+
 def _half_way(seen: Observed, left: str) -> MoveBack | None:
     """Return the way back anew, where one was given up after it had taken the traffic off."""
     record = next((one for one in reversed(seen.transitions) if one.origin == left), None)
@@ -212,7 +247,7 @@ def _gives_up(seen: Observed, record: Transition) -> bool:
         return False
     if not view.alone(seen, record.origin, record.to) or seen.pointer != record.origin:
         return True
-    urgent = any(request.kind != "AgentRelease" for request in seen.requests)
+    urgent = any(request.kind in view.LEAVING_REQUESTS for request in seen.requests)
     return urgent or record.to != view.candidate(seen) or record.to in seen.revoked
 
 
@@ -292,7 +327,6 @@ def _exists(seen: Observed, revision: str) -> bool:
 def _leave(seen: Observed, cause: Cause, reason: Reason, message: str, *, cut: bool) -> MoveBack:
     serving = seen.revisions[seen.pointer or ""]
     target = next(iter(view.targets(seen)), names.NO_REVISION)
-    promotion: Transition | None = view.last_promotion(seen, serving.name)
     return MoveBack(
         type="Rollback",
         origin=serving.name,
@@ -302,7 +336,7 @@ def _leave(seen: Observed, cause: Cause, reason: Reason, message: str, *, cut: b
         cause=cause,
         reason=reason,
         message=message,
-        nonces=promotion.nonces if promotion else (),
+        nonces=view.brought_by(seen, serving.name),
         cut=cut,
     )
 
@@ -314,6 +348,8 @@ RULES: tuple[Rule, ...] = (
     obey_request,
     isolate,
     finish_cut,
+    ratify,
+    leave_unratified,
     leave_failing,
     leave_with_group,
     mark_healthy,
@@ -331,6 +367,7 @@ RULES: tuple[Rule, ...] = (
     arrive.preview,
     arrive.fail_stage,
     arrive.commit_candidate,
+    keep.judge_unratified,
     keep.judge_targets,
     keep.inspect,
     keep.forget,

@@ -57,8 +57,8 @@ def status(seen: Observed, now: datetime, previous: dict[str, Any]) -> dict[str,
     ready = bool(serving and health.well(seen, serving.name))
     namespace = names.agent_namespace(wanted.namespace, wanted.name)
     generation = wanted.generation
-    conditions = _conditions(seen, summary, ready=ready)
-    text = summary.message if summary.state != "done" else _worse(seen)
+    conditions = [*_conditions(seen, summary, ready=ready), *_broken(seen, now)]
+    text = summary.message if summary.state != "done" else _worse(seen, now)
     decision = seen.verdicts.get((asked, Purpose.PROMOTION))
     last = seen.transitions[-1] if seen.transitions else None
     return {
@@ -72,6 +72,7 @@ def status(seen: Observed, now: datetime, previous: dict[str, Any]) -> dict[str,
         "gate": summary.gate,
         "reason": (text or summary.reason.value)[:1024],
         "rollback": _rollback_kind(seen),
+        "breakGlass": _glass(seen, now)[0],
         "decision": decision.name if decision else "",
         "transition": last.name if last else "",
         "holds": _holds(seen),
@@ -299,8 +300,32 @@ def _drift(seen: Observed) -> str:
     return f"put right: {', '.join(seen.drift)}" if seen.drift else ""
 
 
-def _worse(seen: Observed) -> str:
-    """Return why what serves would not be let in today; a dash where it would."""
+def _glass(seen: Observed, now: datetime) -> tuple[str, str]:
+    """Return what people let past the gates, in a word and a sentence; a dash where nothing."""
+    serving, wanted = view.serving(seen), seen.wanted
+    promotion = view.last_promotion(seen, serving.name) if serving else None
+    if promotion and promotion.break_glass and view.ratification(seen, promotion) is None:
+        let_in = f"{promotion.name} let it in by {', '.join(promotion.break_glass)}"
+        if promotion.ratify_by is None:
+            return "LetIn", let_in
+        until = f"{promotion.ratify_by:%Y-%m-%d %H:%M:%S}Z"
+        return "Unratified", f"{let_in}; it is left at {until} unless the quorum approves it"
+    asked = view.broken_glass(seen, wanted.digest) if wanted else []
+    open_ = [one for one in asked if one.expires and now < one.expires]
+    said = (f"{one.name} by {one.requested_by} ({one.ticket}): {one.message}" for one in open_)
+    return ("Open", "; ".join(said)) if open_ else ("-", "")
+
+
+def _broken(seen: Observed, now: datetime) -> list[tuple[str, bool, str, str]]:
+    word, said = _glass(seen, now)
+    return [("BreakGlass", True, word, said)] if said else []
+
+
+def _worse(seen: Observed, now: datetime) -> str:
+    """Return what is wrong with what serves well: people let it in, or a gate says no today."""
+    word, said = _glass(seen, now)
+    if word in ("Unratified", "LetIn"):
+        return f"{word}: {said}"
     found = view.degraded(seen)
     return f"Degraded: {found.gate}: {found.message}" if found else "-"
 

@@ -14,6 +14,8 @@ HISTORY = 3
 CLOCK_SKEW = timedelta(minutes=1)
 """By how much the clocks of two controllers may differ."""
 POINTER_MOVES = frozenset({"Promotion", "Rollback", "Quarantine"})
+LEAVING_REQUESTS = frozenset({"AgentRollback", "AgentQuarantine"})
+"""Requests that take traffic away: nothing is promoted before they are answered."""
 
 
 def candidate(seen: Observed) -> str:
@@ -56,6 +58,46 @@ def last_promotion(seen: Observed, revision: str) -> Transition | None:
     """Return the newest committed promotion to a revision."""
     fitting = (m for m in moves(seen) if m.type == "Promotion" and m.to == revision)
     return next(fitting, None)
+
+
+def ratification(seen: Observed, promotion: Transition) -> Transition | None:
+    """Return the record by which the quorum approved what a promotion had let in without it."""
+    later = (one for one in seen.transitions if one.number > promotion.number)
+    fitting = (one for one in later if one.type == "Ratification" and one.committed)
+    return next((one for one in fitting if one.digest == promotion.digest), None)
+
+
+def unratified(seen: Observed, revision: str) -> Transition | None:
+    """Return the promotion that brought a revision by break-glass, if nobody ratified it."""
+    promotion = last_promotion(seen, revision)
+    return promotion if promotion and _owes(seen, promotion) else None
+
+
+def ratifies(verdict: Verdict, promotion: Transition) -> bool:
+    """Whether a verdict says that the quorum approved what a promotion had let in without it."""
+    return verdict.approved and not verdict.broken and verdict.at > promotion.at
+
+
+def debt(seen: Observed) -> Transition | None:
+    """Return the agent's newest promotion if it was never ratified, be it left again since."""
+    newest = next((move for move in moves(seen) if move.type == "Promotion"), None)
+    return newest if newest and _owes(seen, newest) else None
+
+
+def broken_glass(seen: Observed, digest: str) -> list[Transition]:
+    """Return the break-glass records for a content that no committed promotion rests on."""
+    used = {name for move in moves(seen) for name in move.break_glass}
+    records = (one for one in seen.transitions if one.type == "BreakGlass" and one.committed)
+    return [one for one in records if one.digest == digest and one.name not in used]
+
+
+def brought_by(seen: Observed, revision: str) -> tuple[str, ...]:
+    """Return the nonces of the approvals by which a revision serves: they lift no hold."""
+    promotion = last_promotion(seen, revision)
+    if promotion is None:
+        return ()
+    later = ratification(seen, promotion)
+    return (*promotion.nonces, *(later.nonces if later else ()))
 
 
 def holds(seen: Observed) -> dict[str, Transition]:
@@ -109,6 +151,8 @@ def not_a_target(seen: Observed, revision: str) -> str:
         return "it is the fallback of a content that was never promoted"
     if not known.parent and not served_healthy(seen, revision):
         return "it never served healthy"
+    if unratified(seen, known.parent or revision):
+        return "it was let in by break-glass and never ratified"
     verdict = newest_verdict(seen, known.parent or revision)
     if verdict is None or verdict.verdict in ("Blocked", "Error"):
         return f"its newest decision is negative: {verdict.message if verdict else 'there is none'}"
@@ -276,22 +320,32 @@ def judged_since(seen: Observed, revision: str, purpose: Purpose) -> bool:
 def spent(seen: Observed, digest: str) -> list[str]:
     """Return the nonces that count no more for a content.
 
-    A committed promotion spends its approvals; a recorded release of the same content, or leaving
-    it for its group's sake alone, lets those of its last promotion count once more.
+    A committed promotion spends its approvals, and so does what ratifies it; a recorded release of
+    the same content, or leaving it for its group's sake alone, lets those of its last promotion
+    count once more.
     """
     used: dict[str, str] = {}
     for record in seen.transitions:
         if record.type == "Promotion" and record.committed:
             used |= dict.fromkeys(record.nonces, record.name)
+        elif record.type == "Ratification" and record.committed:
+            last = _last_promotion_of(seen, record.digest, before=record.number)
+            used |= dict.fromkeys(record.nonces, last)
         elif _gives_back(record) and record.digest == digest:
             last = _last_promotion_of(seen, digest, before=record.number)
             used = {nonce: name for nonce, name in used.items() if name != last}
     return sorted(used)
 
 
-def predecessors(seen: Observed) -> list[str]:
-    """Return what an approval may name as predecessor: what serves, or was just left by itself."""
+def predecessors(seen: Observed, digest: str) -> list[str]:
+    """Return what an approval of a content may name as predecessor.
+
+    That is what serves, or was just left by itself. Where the content itself serves and is to be
+    ratified, it is what it replaced.
+    """
     now = serving(seen)
+    if now and now.digest == digest and (promotion := unratified(seen, now.name)):
+        return list(_replaced(seen, promotion))
     found = [now.digest if now else names.NO_REVISION]
     move = last_move(seen)
     if move and move.type == "Rollback" and move.digest:
@@ -312,6 +366,17 @@ def matching(seen: Observed, prefix: str) -> list[Revision]:
 def age(request: Request, now: datetime) -> timedelta:
     """Return how long ago a request was created."""
     return now - request.created
+
+
+def _owes(seen: Observed, promotion: Transition) -> bool:
+    return promotion.ratify_by is not None and ratification(seen, promotion) is None
+
+
+def _replaced(seen: Observed, promotion: Transition) -> Iterator[str]:
+    if promotion.origin == names.NO_REVISION:
+        yield names.NO_REVISION
+    elif known := seen.revisions.get(promotion.origin):
+        yield known.digest
 
 
 def _gives_back(record: Transition) -> bool:

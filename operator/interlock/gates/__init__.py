@@ -12,6 +12,7 @@ from interlock.api.values import GateResult, Outcome
 from interlock.gates import (
     change_approval,
     evaluation,
+    freeze_window,
     grants,
     image_signature,
     model_content,
@@ -43,9 +44,10 @@ GATES: tuple[tuple[str, Gate], ...] = (
     (vulnerability_scan.NAME, vulnerability_scan.evaluate),
     (rules.NAME, rules.evaluate),
     (change_approval.NAME, change_approval.evaluate),
+    (freeze_window.NAME, freeze_window.evaluate),
     (revocation.NAME, revocation.evaluate),
 )
-ALWAYS = frozenset({grants.NAME, pins.NAME, revocation.NAME})
+ALWAYS = frozenset({grants.NAME, pins.NAME, freeze_window.NAME, revocation.NAME})
 """Gates that no tier can leave out."""
 
 

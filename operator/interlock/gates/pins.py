@@ -36,6 +36,11 @@ def evaluate(facts: Facts, policy: Policy) -> GateResult:
     return passed(NAME, f"{len(facts.pins)} pins, all true")
 
 
+def unpinned(spec: dict[str, Any]) -> list[str]:
+    """Return what a spec names without a digest where people must approve it."""
+    return [name for name, digest in _wanted(spec, strict=True) if not digest]
+
+
 def _checked(found: dict[str, Pin], name: str, digest: str) -> bool:
     """Whether the verifier compared this very pin: it reads foreign bytes, we read the spec."""
     return name in found and found[name].expected == digest

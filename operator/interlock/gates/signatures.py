@@ -8,8 +8,8 @@ from interlock.policy import revocations, signers
 from interlock.policy.model import Policy
 from interlock.policy.signers import ROLE_OF
 
-APPROVALS = "refs/approvals/"
-"""Where denied approvals lie; they say nothing about signatures."""
+REFS = "refs/"
+"""Where denied approvals and refs lie; they say nothing about signatures."""
 
 
 def counts(evidence: Evidence, policy: Policy) -> bool:
@@ -51,7 +51,7 @@ def none_counts(  # noqa: PLR0917 - all of it goes into the sentence
         return failed(
             gate, Reason.WRONG_SIGNER, message, got=got, expected=expected, unblock=unblock
         )
-    if denied := [each for each in facts.denied if not each.location.startswith(APPROVALS)]:
+    if denied := [each for each in facts.denied if not each.location.startswith(REFS)]:
         return _denied(gate, denied, what, unblock)
     return failed(
         gate,

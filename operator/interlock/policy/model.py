@@ -5,13 +5,15 @@ Each class is one target file of the governance repository; `Policy` is all of t
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from interlock.api.facts import Strength
 from interlock.api.kinds.base import Duration, Hex64, Model, Name, Sha256, Time
 from interlock.api.kinds.deployment import Tier
 from interlock.policy.evidence import EvidencePolicy, TierEvidence
 from interlock.policy.exceptions import Exceptions
 from interlock.policy.feed import Feed
+from interlock.policy.freezes import Freezes
 from interlock.policy.revocations import Revocations
 from interlock.policy.rules import Rules
 from interlock.policy.signers import Signer
@@ -33,6 +35,7 @@ GATE_NAMES = (
     "vulnerability-scan",
     "rules",
     "change-approval",
+    "freeze-window",
     "revocation",
 )
 """The gates that a tier may ask for, in the order in which they run."""
@@ -93,14 +96,49 @@ class SshKey(Model):
     not_after: Time | None = None
 
 
+def _is_plain(url: str) -> str:
+    if url.endswith(":443") or ":443/" in url:
+        raise ValueError("leave :443 out: one forge has one spelling")
+    return url
+
+
+Forge = Annotated[
+    str,
+    Field(pattern=r"^https://[a-z0-9][a-z0-9.:-]*(/[A-Za-z0-9._-]+)*$", max_length=255),
+    AfterValidator(_is_plain),
+]
+"""Where a forge is, without a slash at the end."""
+
+
+class Account(Model):
+    """An account of a forge, by its number: a name may be somebody else's tomorrow."""
+
+    forge: Forge
+    id: Annotated[int, Field(ge=1)]
+
+
+class Identity(Model):
+    """One of a person's Sigstore identities, exactly as certificates have it."""
+
+    identity: Annotated[str, Field(min_length=1, max_length=512)]
+    issuer: Annotated[str, Field(min_length=1, max_length=512)]
+
+
 class Person(Model):
-    """One human being: all keys, addresses and roles, so that nobody counts twice."""
+    """One human being: all that is theirs, and their roles, so that nobody counts twice."""
 
     id: PersonId
     roles: list[Role]
     keys: list[SshKey] = []
+    identities: list[Identity] = []
+    accounts: list[Account] = []
+    users: list[Annotated[str, Field(min_length=1, max_length=512)]] = []
+    """Names by which clusters know this person; only they may break the glass."""
     emails: list[str] = []
     """Addresses under which this person commits; they only exclude."""
+    not_before: Time | None = None
+    """Before it and after `not_after` nothing of theirs counts for a change."""
+    not_after: Time | None = None
 
 
 class People(Model):
@@ -109,10 +147,21 @@ class People(Model):
     people: list[Person] = []
 
 
+class Bridge(Model):
+    """A process that reads a forge's reviews and signs what it saw."""
+
+    forge: Forge
+    key: Annotated[str, Field(max_length=4096)]
+    """Its SSH key, as a line of an authorized_keys file without options."""
+    not_before: Time | None = None
+    not_after: Time | None = None
+
+
 class Trust(Model):
     """`trust.yaml`."""
 
     signers: list[Signer] = []
+    bridges: list[Bridge] = []
     scanners: list[str] = []
     """URIs of scanners whose word counts."""
     scanner_images: list[Sha256] = []
@@ -126,18 +175,36 @@ class Slot(Model):
     count: Annotated[int, Field(ge=1, le=16)] = 1
 
 
+class BreakGlass(Model):
+    """Whether, and on which terms, people may go past missing approvals and freezes."""
+
+    allowed: bool = False
+    persons: Annotated[int, Field(ge=2, le=16)] = 2
+    """So many distinct persons need no approval afterwards."""
+    ratify_within: Duration | None = "4h"
+    """How long what fewer persons let in may serve until the quorum approves it; null where fewer
+    may let nothing in."""
+
+
 class TierPolicy(Model):
     """What one tier asks for."""
 
     gates: list[GateName]
     quorum: list[Slot] = []
     approval_max_age: Duration = "72h"
+    strengths: Annotated[list[Strength], Field(min_length=1, max_length=3)] = ["signed", "sigstore"]
+    """Which approvals count. One that does not may still reject."""
+    minimum_dwell: Duration | Literal["0s"] = "0s"
+    """How long a full quorum stands, open to a veto, before the change is promoted."""
+    break_glass: BreakGlass = BreakGlass()
     known_author: bool = False
     evidence: TierEvidence = TierEvidence()
     """What this tier has in place of what `gates.yaml` says of evidence."""
     minimum_bake: Duration = "1s"
     ready_within: Duration = "10m"
     """How long a candidate's pods may take, after their images are there, to become ready."""
+    runtime_class: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$|^$")] = ""
+    """RuntimeClass that its pods get; empty for the cluster's default."""
 
 
 class Tiers(Model):
@@ -225,12 +292,6 @@ class Gates(EvidencePolicy):
     """How often a verdict that does not allow is asked for again."""
     reverify: Duration = "1h"
     """How often what serves is judged again: its evidence may have changed."""
-
-
-class Freezes(Model):
-    """`freezes.yaml`. No window is defined yet: the list must be empty."""
-
-    freezes: Annotated[list[str], Field(max_length=0)] = []
 
 
 class Policy(Model):

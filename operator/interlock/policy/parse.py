@@ -12,10 +12,11 @@ from typing import Protocol, TypeVar
 from pydantic import ValidationError
 
 from interlock.api import digests
-from interlock.api.kinds.base import Model
+from interlock.api.kinds.base import Model, seconds
 from interlock.policy import model, queries, signers, strict_json, strict_yaml
 from interlock.policy.exceptions import LONGEST, Exceptions
 from interlock.policy.feed import Feed
+from interlock.policy.freezes import Freezes
 from interlock.policy.revocations import Revocations
 from interlock.policy.rules import CelRule, Rules
 from interlock.policy.strict_text import StrictError
@@ -69,7 +70,7 @@ def parse(targets: Mapping[str, bytes], revocation_version: int) -> model.Policy
         trust=_read(model.Trust, "trust.yaml", targets),
         tiers=_read(model.Tiers, "tiers.yaml", targets),
         gates=_read(model.Gates, "gates.yaml", targets),
-        freezes=_read(model.Freezes, "freezes.yaml", targets),
+        freezes=_read(Freezes, "freezes.yaml", targets),
         exceptions=_read(Exceptions, "exceptions.yaml", targets),
         feed=_read_json(Feed, FEED, targets) if FEED in targets else None,
         user_rules=_read(Rules, RULES, targets) if RULES in targets else Rules(),
@@ -140,33 +141,70 @@ def _trusted_root(data: bytes) -> bytes:
 
 
 def _people(policy: model.Policy) -> Iterator[str]:
-    """One person counts once: no id, no key and no address stands in two entries."""
+    """One person counts once: nothing by which somebody is known stands in two entries."""
     owners: dict[str, int] = {}
     people = policy.people.people
     for number, person in enumerate(people):
-        prints = (queries.ssh_fingerprint(key.ssh) for key in person.keys)
-        for mark in (person.id, *(mail.casefold() for mail in person.emails), *prints):
+        for mark in _marks(person):
             owner = owners.setdefault(mark, number)
             if owner != number:
                 yield (
                     f"people.yaml: {mark} of {person.id} is already in the entry of "
                     f"{people[owner].id}; put all that is one person's in one entry"
                 )
+    for bridge in policy.trust.bridges:
+        owner = owners.get(queries.ssh_fingerprint(bridge.key), -1)
+        if owner >= 0:
+            yield (
+                f"trust.yaml: the key of the bridge to {bridge.forge} is {people[owner].id}'s; "
+                "a bridge only says what others did, so give it a key of its own"
+            )
+
+
+def _marks(person: model.Person) -> Iterator[str]:
+    """Yield all by which somebody is known. A mailbox is one person's, whoever vouches for it."""
+    yield person.id
+    yield from (mail.casefold() for mail in person.emails)
+    yield from (queries.ssh_fingerprint(key.ssh) for key in person.keys)
+    yield from (f"{each.identity} ({each.issuer})" for each in person.identities)
+    yield from (each.identity.casefold() for each in person.identities if "@" in each.identity)
+    yield from (f"account {each.id} of {each.forge}" for each in person.accounts)
+    yield from (f"user {user}" for user in person.users)
+
+
+def _programs(policy: model.Policy) -> Iterator[str]:
+    """No identity of a person is a program's: a build's or a service's is a URI, or says it."""
+    for person in policy.people.people:
+        for each in person.identities:
+            if "://" in each.identity or each.identity.endswith("[bot]"):
+                yield (
+                    f"people.yaml: {person.id}: {each.identity} names a program, and only people "
+                    "approve; name the identity with which the person logs in"
+                )
+
+
+def _users(policy: model.Policy) -> Iterator[str]:
+    """Who breaks the glass is a human being: no account of the cluster's own."""
+    for person in policy.people.people:
+        for user in person.users:
+            if user.startswith("system:"):
+                yield f"people.yaml: {person.id}: the user {user} is a program's; name a person's"
 
 
 def _keys(policy: model.Policy) -> Iterator[str]:
     """Each key is one that a signature can be compared with."""
-    for person in policy.people.people:
-        for key in person.keys:
-            try:
-                queries.ssh_fingerprint(key.ssh)
-            except ValueError as error:
-                yield f"people.yaml: {person.id}: {error}"
+    keys = [(f"people.yaml: {p.id}", key.ssh) for p in policy.people.people for key in p.keys]
+    keys += [(f"trust.yaml: the bridge to {b.forge}", b.key) for b in policy.trust.bridges]
+    for where, line in keys:
+        try:
+            queries.ssh_fingerprint(line)
+        except ValueError as error:
+            yield f"{where}: {error}"
 
 
 def _tiers(policy: model.Policy) -> Iterator[str]:
     """A tier asks for gates that exist, and for no more people than there are."""
-    for name, tier in _all_tiers(policy):
+    for name, tier in queries.all_tiers(policy):
         for gate in tier.gates:
             if gate not in model.GATE_NAMES:
                 known = ", ".join(model.GATE_NAMES)
@@ -176,18 +214,17 @@ def _tiers(policy: model.Policy) -> Iterator[str]:
                 f"tiers.yaml: {name}: the gate {_APPROVAL_GATE} and a quorum go together; "
                 "give both or neither"
             )
+        if seconds(tier.minimum_dwell) >= seconds(tier.approval_max_age):
+            yield (
+                f"tiers.yaml: {name}: approvals end after {tier.approval_max_age}, before the "
+                f"minimumDwell of {tier.minimum_dwell} is over; make the one longer than the other"
+            )
         yield from _quorum(policy, name, tier)
 
 
-def _all_tiers(policy: model.Policy) -> Iterator[tuple[str, model.TierPolicy]]:
-    yield from policy.tiers.tiers.items()
-    for environment, tiers in policy.tiers.environments.items():
-        for tier, asked in tiers.items():
-            yield f"{environment}: {tier}", asked
-
-
 def _quorum(policy: model.Policy, name: str, tier: model.TierPolicy) -> Iterator[str]:
-    people = {person.id: person.roles for person in policy.people.people if person.keys}
+    able = (one for one in policy.people.people if queries.means(policy, one, tier.strengths))
+    people = {person.id: person.roles for person in able}
     if not (missing := queries.unfilled(tier.quorum, people)):
         return
     role = missing[0]
@@ -195,7 +232,8 @@ def _quorum(policy: model.Policy, name: str, tier: model.TierPolicy) -> Iterator
     there = sum(role in roles for roles in people.values())
     yield (
         f"tiers.yaml: {name}: the quorum asks for {wanted} of role {role} and people.yaml has "
-        f"{there} with a key, each counted for one role only; add people or lower the count"
+        f"{there} with a key, identity or account that counts ({', '.join(tier.strengths)}), each "
+        "counted for one role only; add people or lower the count"
     )
 
 
@@ -236,10 +274,35 @@ def _times(policy: model.Policy) -> Iterator[str]:
     for signer in policy.trust.signers:
         if not _ordered(signer.not_before, signer.not_after):
             yield f"trust.yaml: {signer.shown}: notAfter lies before notBefore"
+    for bridge in policy.trust.bridges:
+        if not _ordered(bridge.not_before, bridge.not_after):
+            yield f"trust.yaml: the bridge to {bridge.forge}: notAfter lies before notBefore"
     for person in policy.people.people:
+        if not _ordered(person.not_before, person.not_after):
+            yield f"people.yaml: {person.id}: notAfter lies before notBefore"
         for key in person.keys:
             if not _ordered(key.not_before, key.not_after):
                 yield f"people.yaml: {person.id}: a key's notAfter lies before its notBefore"
+
+
+def _freezes(policy: model.Policy) -> Iterator[str]:
+    """A freeze has a name of its own, and concerns somebody."""
+    namespaces = policy.namespaces.namespaces
+    places = {
+        "environment": {each.environment for each in namespaces.values()},
+        "namespace": set(namespaces),
+    }
+    names = [each.name for each in policy.freezes.freezes]
+    for each in policy.freezes.freezes:
+        where = f"freezes.yaml: {each.name}"
+        if names.count(each.name) > 1:
+            yield f"{where}: this name occurs twice; an override must name one of them"
+        if not each.environments and not each.namespaces:
+            yield f"{where}: it concerns nobody; name environments or namespaces"
+        said = {"environment": each.environments, "namespace": each.namespaces}
+        for kind, known in places.items():
+            for name in sorted({*said[kind]} - known):
+                yield f"{where}: namespaces.yaml has no {kind} {name}; correct or remove it"
 
 
 def _exceptions(policy: model.Policy) -> Iterator[str]:
@@ -266,7 +329,7 @@ def _exceptions(policy: model.Policy) -> Iterator[str]:
 def _feed(policy: model.Policy) -> Iterator[str]:
     """What policy asks of the feed is in the feed."""
     asked = [("gates.yaml", policy.gates.vulnerability_scan)]
-    for name, tier in _all_tiers(policy):
+    for name, tier in queries.all_tiers(policy):
         if tier.evidence.vulnerability_scan:
             asked.append((f"tiers.yaml: {name}", tier.evidence.vulnerability_scan))
     for where, scan in asked:
@@ -287,7 +350,7 @@ def _rules(policy: model.Policy) -> Iterator[str]:
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"{RULES}: {name} occurs twice; give each rule a name of its own"
     yield from _ill_typed(rules)
-    asking = [name for name, tier in _all_tiers(policy) if _RULES_GATE in tier.gates]
+    asking = [name for name, tier in queries.all_tiers(policy) if _RULES_GATE in tier.gates]
     if rules and not asking:
         yield f"{RULES}: no tier asks for the gate {_RULES_GATE}; name it in tiers.yaml"
     if asking and not rules:
@@ -311,11 +374,14 @@ def _ordered(first: str | None, second: str | None) -> bool:
 
 _CHECKS: tuple[Callable[[model.Policy], Iterator[str]], ...] = (
     _keys,
+    _users,
     _people,
+    _programs,
     _tiers,
     _namespaces,
     _signers,
     _times,
+    _freezes,
     _exceptions,
     _feed,
     _rules,

@@ -7,15 +7,18 @@ with no, never with an exception and never with a default that lets through.
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 from interlock.api import digests
-from interlock.api.facts import Facts, Involved
+from interlock.api.facts import Approval, Facts, ForgeAccount, Involved
 from interlock.api.kinds.deployment import Tier
 from interlock.policy.evidence import EvidencePolicy, TierEvidence
 from interlock.policy.model import (
+    Bridge,
     Person,
     Policy,
     Slot,
@@ -28,6 +31,7 @@ TIERS: tuple[Tier, ...] = get_args(Tier)
 """Risk tiers, the least first."""
 _PREFIX = "sha256:"
 _ESCAPES = frozenset("%\\")
+_STAND_IN = re.compile(r"([0-9]{1,18})[+-][^@]*@users\.noreply\.([^@]+)")
 
 
 def tier_rank(tier: str) -> int:
@@ -56,6 +60,14 @@ def tier_policy(policy: Policy, namespace: str, tier: str) -> TierPolicy | None:
         return None
     here = policy.tiers.environments.get(environment(policy, namespace), {})
     return here.get(effective) or policy.tiers.tiers.get(effective)
+
+
+def all_tiers(policy: Policy) -> Iterator[tuple[str, TierPolicy]]:
+    """Yield each tier that policy defines, by the name that messages give it."""
+    yield from policy.tiers.tiers.items()
+    for environment, tiers in policy.tiers.environments.items():
+        for tier, asked in tiers.items():
+            yield f"{environment}: {tier}", asked
 
 
 def evidence_of(policy: Policy, facts: Facts) -> EvidencePolicy:
@@ -91,6 +103,7 @@ def repository(reference: str) -> str:
     return f"{folder}{slash}{last.partition(':')[0]}"
 
 
+@lru_cache(maxsize=4096)
 def ssh_fingerprint(line: str) -> str:
     """Return `SHA256:…` of an OpenSSH public key line, as `ssh-keygen -l` prints it.
 
@@ -111,11 +124,73 @@ def ssh_fingerprint(line: str) -> str:
 
 
 def person_of_key(policy: Policy, fingerprint: str, at: datetime) -> Person | None:
-    """Return whose key this was at a moment: the only way in which somebody counts as a person."""
+    """Return whose key this was at a moment."""
     for person, key in _keys(policy):
-        if ssh_fingerprint(key.ssh) == fingerprint and _valid(key.not_before, key.not_after, at):
+        if ssh_fingerprint(key.ssh) == fingerprint and valid(key, at) and valid(person, at):
             return person
     return None
+
+
+def person_of_identity(policy: Policy, identity: str, issuer: str, at: datetime) -> Person | None:
+    """Return whose Sigstore identity this was at a moment; both are compared as they are."""
+    for person in policy.people.people:
+        for each in person.identities:
+            if (each.identity, each.issuer) == (identity, issuer) and valid(person, at):
+                return person
+    return None
+
+
+def person_of_account(
+    policy: Policy, account: ForgeAccount, bridge: str, at: datetime
+) -> Person | None:
+    """Return whose account of a forge this was, if a bridge with this key speaks for the forge."""
+    if not any(each.forge == account.forge for each in bridges(policy, bridge, at)):
+        return None
+    for person in policy.people.people:
+        for each in person.accounts:
+            if (each.forge, each.id) == (account.forge, account.id) and valid(person, at):
+                return person
+    return None
+
+
+def person_of(policy: Policy, approval: Approval, at: datetime) -> Person | None:
+    """Return who approved, in one of the only ways in which somebody counts as a person."""
+    if approval.strength == "signed":
+        return person_of_key(policy, approval.key, at)
+    if approval.strength == "sigstore":
+        return person_of_identity(policy, approval.identity, approval.issuer, at)
+    account = approval.account
+    return person_of_account(policy, account, approval.key, at) if account else None
+
+
+def bridges(policy: Policy, fingerprint: str, at: datetime) -> list[Bridge]:
+    """Return the bridges that have this key at a moment."""
+    return [
+        each
+        for each in policy.trust.bridges
+        if ssh_fingerprint(each.key) == fingerprint and valid(each, at)
+    ]
+
+
+def means(
+    policy: Policy, person: Person, strengths: Collection[str], at: datetime | None = None
+) -> bool:
+    """Whether somebody has anything to approve with that counts; `at` no moment: if ever."""
+    if at is not None and not valid(person, at):
+        return False
+    forges = {each.forge for each in policy.trust.bridges if at is None or valid(each, at)}
+    ways = {
+        "signed": any(at is None or valid(key, at) for key in person.keys),
+        "sigstore": bool(person.identities),
+        "forge": any(account.forge in forges for account in person.accounts),
+    }
+    return any(ways[each] for each in strengths)
+
+
+def person_of_user(policy: Policy, user: str, at: datetime) -> Person | None:
+    """Return who a cluster's user is at a moment; None for one that people.yaml does not know."""
+    found = (person for person in policy.people.people if user in person.users)
+    return next((person for person in found if valid(person, at)), None)
 
 
 def person_involved(policy: Policy, involved: Involved) -> Person | None:
@@ -123,9 +198,12 @@ def person_involved(policy: Policy, involved: Involved) -> Person | None:
     if involved.kind == "signer":
         found = (p for p, key in _keys(policy) if ssh_fingerprint(key.ssh) == involved.id)
     else:
-        wanted = involved.id.casefold()
+        wanted, account = involved.id.casefold(), _account_in(involved.id.casefold())
         found = (
-            p for p in policy.people.people if wanted in {mail.casefold() for mail in p.emails}
+            p
+            for p in policy.people.people
+            if wanted in {mail.casefold() for mail in _addresses(p)}
+            or any((each.forge, each.id) == account for each in p.accounts)
         )
     return next(found, None)
 
@@ -187,9 +265,21 @@ def _keys(policy: Policy) -> Iterator[tuple[Person, SshKey]]:
             yield person, key
 
 
-def _valid(not_before: str | None, not_after: str | None, at: datetime) -> bool:
-    begun = not_before is None or at >= moment(not_before)
-    return begun and (not_after is None or at <= moment(not_after))
+def _addresses(person: Person) -> list[str]:
+    """Return all that a commit may call somebody."""
+    return [*person.emails, *(each.identity for each in person.identities)]
+
+
+def _account_in(address: str) -> tuple[str, int] | None:
+    """Return the account that a forge's stand-in for an address names, as GitHub and GitLab do."""
+    found = _STAND_IN.fullmatch(address)
+    return (f"https://{found[2]}", int(found[1])) if found else None
+
+
+def valid(entry: Person | SshKey | Bridge, at: datetime) -> bool:
+    """Whether an entry of governance counts at a moment."""
+    begun = entry.not_before is None or at >= moment(entry.not_before)
+    return begun and (entry.not_after is None or at <= moment(entry.not_after))
 
 
 def moment(text: str) -> datetime:

@@ -132,6 +132,8 @@ def of_approval(approval: Approval) -> Iterator[Use]:
     """Yield all by which an approval can be revoked: itself, its nonce, its key, its person."""
     yield from of_digests((approval.envelope,))
     yield Use("key", approval.key)
+    if approval.identity:
+        yield Use("signer", approval.identity, approval.issuer)
     yield Use("person", approval.person)
     yield Use("approval", approval.nonce)
 

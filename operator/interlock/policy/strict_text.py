@@ -13,8 +13,14 @@ MAX_INTEGER = 2**53 - 1
 
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control characters but tab and line ends
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # Bidi_Control
-    "\u2028\u2029\ufeff\ud800-\udfff]"  # line ends that only some readers see; marks; surrogates
+    "\u061c\u200e\u200f\u202a-\u202e"  # Bidi_Control; its isolates are below
+    "\u2028\u2029\ufeff\ud800-\udfff"  # line ends that only some readers see; marks; surrogates
+    # Default_Ignorable_Code_Point: no reader sees it, tags and selectors carry text unseen
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u206f\u3164\ufe00-\ufe0d"
+    "\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    # joiners and emoji style shape what is seen before them; more of them, or alone, hide bits
+    "|(?<![^\x00-\x7f])[\u200c\u200d]|(?<![^\x00-\x7f]|[0-9#*])[\ufe0e\ufe0f]"
+    "|[\u200c\u200d\ufe0e\ufe0f]{3}"
 )
 _LONE_RETURN = re.compile(r"\r(?!\n)")
 
@@ -52,6 +58,6 @@ def check_integer(value: int, where: str) -> int:
     return value
 
 
-def _named(character: str) -> str:
-    code = f"U+{ord(character):04X}"
+def _named(characters: str) -> str:
+    code = f"U+{ord(characters[0]):04X}"
     return f"the character {code} hides or reorders text and is not allowed; remove it"

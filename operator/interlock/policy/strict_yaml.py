@@ -28,14 +28,14 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]{1,32}|[0-9]{1,32}(\.[0-9]{0,32})?)([eE][-+]?
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
-def load(data: bytes, *, limit: int) -> object:
+def load(data: bytes, *, limit: int, values: int | None = None) -> object:
     """Return the value of one YAML document of at most `limit` bytes; None where it is empty.
 
-    Raises StrictError.
+    `values` is how many keys, scalars, lists and mappings it may have. Raises StrictError.
     """
     text = decode(data, limit=limit)
     try:
-        return _document(yaml.parse(text, Loader=yaml.CSafeLoader))
+        return _document(_counted(yaml.parse(text, Loader=yaml.CSafeLoader), values))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise StrictError(
@@ -43,6 +43,18 @@ def load(data: bytes, *, limit: int) -> object:
         ) from None
     except yaml.YAMLError as error:
         raise StrictError(f"this is not YAML: {error}") from None
+
+
+def _counted(events: Iterator[yaml.Event], most: int | None) -> Iterator[yaml.Event]:
+    """Yield the events as they are parsed, and no more of them than is worth the time."""
+    count = 0
+    for event in events:
+        count += isinstance(event, yaml.NodeEvent)
+        if most is not None and count > most:
+            raise StrictError(
+                f"it has more than {most} values; keep large texts in one string each"
+            )
+        yield event
 
 
 def _begun(error: yaml.MarkedYAMLError) -> str:

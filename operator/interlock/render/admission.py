@@ -52,10 +52,14 @@ def admitted(
         init_containers=[_container(container) for container in pod.get("initContainers", [])],
         volumes=[_volume(volume) for volume in pod["volumes"]],
         service_account=pod["serviceAccountName"],
+        runtime_class=pod.get("runtimeClassName", ""),
     )
     dumped = entry.model_dump(mode="json", by_alias=True)
-    if not entry.init_containers:  # an entry of before there were any stays the same
+    # An entry of before there were any stays the same.
+    if not entry.init_containers:
         del dumped["initContainers"]
+    if not entry.runtime_class:
+        del dumped["runtimeClass"]
     return dumped
 
 

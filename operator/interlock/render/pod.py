@@ -38,14 +38,19 @@ class Mount(NamedTuple):
 
 
 def pod_spec(
-    agent: str, digest: str, spec: AgentDeploymentSpec, copied: Copied | None = None
+    agent: str,
+    digest: str,
+    spec: AgentDeploymentSpec,
+    copied: Copied | None = None,
+    runtime_class: str = "",
 ) -> Object:
     """Return the pod spec of one content; `copied` where its model is no image volume.
 
-    Raises Unrenderable.
+    `runtime_class` is governance's choice for the tier: what isolates a content is no part of what
+    it is. Raises Unrenderable.
     """
     volumes, mounts = _volumes(spec, copied)
-    body = {
+    body: Object = {
         "serviceAccountName": AGENT_ACCOUNT,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -59,6 +64,7 @@ def pod_spec(
         "containers": [_container(agent, digest, spec) | {"volumeMounts": mounts}],
         "volumes": volumes,
     }
+    body |= {"runtimeClassName": runtime_class} if runtime_class else {}
     if copied is None or spec.model is None:
         return body
     tree = delivery.tree_of(copied, spec.model.tree)

@@ -32,15 +32,16 @@ def revision_objects(
     config_maps: ConfigMaps,
     *,
     copied: Copied | None = None,
+    runtime_class: str = "",
 ) -> list[Object]:
     """Return the objects of content `digest` of agent `name`, in the order of application.
 
     `namespace` is the agent's own; `config_maps` holds the data of each ConfigMap that the spec
-    names; `copied` is None where the model is an image volume. The Deployment has no replicas:
-    staging sets them. Raises Unrenderable.
+    names; `copied` is None where the model is an image volume; `runtime_class` is empty for the
+    cluster's default. The Deployment has no replicas: staging sets them. Raises Unrenderable.
     """
     revision = revision_name(name, digest)
-    pod = pod_spec(name, digest, spec, copied)
+    pod = pod_spec(name, digest, spec, copied, runtime_class)
     common = {LABEL_MANAGED: "true", LABEL_AGENT: name}
     labels = {**common, LABEL_REVISION: revision}
     # A ConfigMap may serve several revisions of the agent, so it carries no revision's label.

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from interlock.api.config import Config
+from interlock.api.config import Config, Git, longest_prefix
 
 COPIER = "registry.example/interlock/copier@sha256:" + "c0" * 32
 
@@ -27,3 +27,19 @@ def test_init_containers_need_the_copier_by_digest(copier: str) -> None:
 def test_another_delivery_is_refused() -> None:
     with pytest.raises(ValidationError, match="ImageVolume"):
         config(modelDelivery="Download")
+
+
+@pytest.mark.parametrize(
+    ("url", "fits"),
+    [
+        ("https://git.example", True),
+        ("https://git.example/line-4/agents.git", True),
+        ("https://git.example.evil.example/x.git", False),
+        ("https://git.example:8443/x.git", False),
+    ],
+)
+def test_a_token_goes_to_the_host_that_was_named_and_no_other(url: str, fits: bool) -> None:
+    access = Git(prefix="https://git.example")
+    assert longest_prefix([access], url) == (access if fits else None)
+    folder = Git(prefix="https://git.example/line-4/")
+    assert longest_prefix([folder, access], "https://git.example/line-4/x") is folder

@@ -9,11 +9,14 @@ import yaml
 
 from interlock.api import names
 from interlock.api.kinds import KINDS
+from interlock.evidence.gitprocess import MAX_MEMORY
 from interlock.verifier.jobs import MAX_JOBS
 from interlock.verifier.walls import MEMORY
 
 MANIFESTS = Path(__file__).parents[3] / "manifests"
 POLICIES = sorted((MANIFESTS / "policies").glob("*.yaml"))
+OPTIONAL = {"forge-bridge.yaml", "rbac-forge-bridge.yaml", "syncer-webhook.yaml"}
+"""What only some install; each says so."""
 BESIDES = 256 * 1024 * 1024
 """Bytes for the verifier itself and for the process that forks its jobs."""
 ACCOUNT = re.compile(r"system:serviceaccount:interlock[-a-z]*:[-a-z]+")
@@ -24,7 +27,8 @@ def documents(path: Path) -> list[dict[str, Any]]:
 
 
 def workloads() -> list[dict[str, Any]]:
-    return [entry for name in ("controller", "syncer") for entry in documents(named(name))]
+    parts = ("controller", "syncer", "forge-bridge")
+    return [entry for name in parts for entry in documents(named(name))]
 
 
 def named(name: str) -> Path:
@@ -34,7 +38,7 @@ def named(name: str) -> Path:
 def test_kustomize_takes_every_file() -> None:
     listed = set(documents(named("kustomization"))[0]["resources"])
     there = {str(path.relative_to(MANIFESTS)) for path in MANIFESTS.rglob("*.yaml")}
-    assert listed == there - {"kustomization.yaml"} | {"../crds"}
+    assert listed == there - {"kustomization.yaml", *OPTIONAL} | {"../crds"}
 
 
 @pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)
@@ -99,6 +103,16 @@ def test_the_verifier_shares_nothing_with_the_controller_but_configuration_and_s
     assert set.intersection(*mounts) == {"config", "socket"}
 
 
+def test_the_forge_bridge_reads_records_alone_and_keeps_its_key_from_its_verifier() -> None:
+    (role,) = [one for one in documents(named("rbac-forge-bridge")) if one["kind"] == "ClusterRole"]
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list"}
+    assert {group for rule in role["rules"] for group in rule["apiGroups"]} == {names.GROUP}
+    (bridge,) = documents(named("forge-bridge"))
+    containers = {c["name"]: c for c in bridge["spec"]["template"]["spec"]["containers"]}
+    mounts = {entry["name"] for entry in containers["verifier"]["volumeMounts"]}
+    assert not mounts & {"token", "bridge"}
+
+
 def test_the_verifiers_memory_has_room_for_all_of_its_jobs() -> None:
     (controller,) = documents(named("controller"))
     pod = controller["spec"]["template"]["spec"]
@@ -107,3 +121,18 @@ def test_the_verifiers_memory_has_room_for_all_of_its_jobs() -> None:
     assert limit >= (MAX_JOBS + 1) * MEMORY + BESIDES
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert pod["securityContext"]["runAsNonRoot"] is True
+
+
+def test_git_that_takes_all_it_may_leaves_room_for_the_syncer() -> None:
+    (syncer,) = documents(named("syncer"))[0]["spec"]["template"]["spec"]["containers"]
+    assert syncer["resources"]["limits"]["memory"] == "1Gi"
+    assert MAX_MEMORY + BESIDES <= 1 << 30
+
+
+def test_the_webhook_s_service_leads_to_the_syncer() -> None:
+    (service,) = documents(named("syncer-webhook"))
+    (syncer,) = documents(named("syncer"))
+    pod = syncer["spec"]["template"]
+    assert service["spec"]["selector"] == pod["metadata"]["labels"]
+    (port,) = service["spec"]["ports"]
+    assert port["targetPort"] in [each["name"] for each in pod["spec"]["containers"][0]["ports"]]

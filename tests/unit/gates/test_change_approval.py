@@ -2,9 +2,10 @@ from typing import Any
 
 import pytest
 
-from interlock.api.facts import Held, Involved
+from interlock.api.facts import NOT_FAST_FORWARD, Denied, Held, Involved
 from interlock.api.reasons import Reason
 from interlock.api.values import GateResult, Outcome, Purpose
+from interlock.gates.ballot import REFS
 from interlock.gates.change_approval import evaluate
 from support.facts import (
     BEHAVIOUR,
@@ -23,6 +24,12 @@ from support.policies import documents, fingerprint, good_policy, ssh_line
 
 def judge(**facts: Any) -> GateResult:
     return evaluate(good_facts(**facts), good_policy())
+
+
+def moved(where: str) -> Denied:
+    return Denied(
+        bundle="ab" * 32, location=where, code=NOT_FAST_FORWARD, got="it moved", expected="the old"
+    )
 
 
 def held(cause: str, *nonces: str) -> Any:
@@ -63,7 +70,7 @@ def test_what_is_missing_is_waited_for_by_role() -> None:
     assert (result.outcome, result.reason) == (Outcome.WAIT, Reason.APPROVAL_MISSING)
     assert result.message == "1 of 2, role ot-safety open"
     assert result.unblock == (
-        "interlock approve agents/press-scheduler.yaml, by a member of ot-safety",
+        "interlock approve agents/press-scheduler.yaml, by a member of ot-safety: ot-safety-1",
     )
 
 
@@ -87,6 +94,30 @@ def test_a_tier_without_a_quorum_needs_no_people() -> None:
     assert result.outcome is Outcome.NOT_APPLICABLE
 
 
+def test_a_tier_without_a_quorum_hears_nobody() -> None:
+    tiers = documents()["tiers"]
+    tiers["tiers"]["high"] = {"gates": []}
+    no = approval("sre-1", "sre", decision="reject")
+    result = evaluate(good_facts(approvals=[no], denied=[moved(REFS)]), good_policy(tiers=tiers))
+    assert result.outcome is Outcome.NOT_APPLICABLE
+
+
+def test_an_approval_holds_from_its_first_moment_on() -> None:
+    assert judge(approvals=[quality(not_before=NOW), safety()]).outcome is Outcome.PASS
+
+
+def test_only_words_that_were_lost_stop_it_and_no_branch_that_moved() -> None:
+    assert judge(denied=[moved("refs/heads/main")]).outcome is Outcome.PASS
+    assert judge(denied=[moved(REFS)]).reason is Reason.NOT_FAST_FORWARD
+
+
+def test_why_no_change_was_found_is_said_where_it_is_known() -> None:
+    other = moved("oci").model_copy(update={"code": "BadSignature", "got": "bad"})
+    both = [other, moved("refs/heads/main")]
+    assert judge(change=None, denied=both).message == "it moved"
+    assert judge(change=None, denied=[other]).message == "the change was not found in git"
+
+
 def test_a_rejection_vetoes() -> None:
     result = judge(approvals=[quality(), safety(), approval("sre-1", "sre", decision="reject")])
     assert (result.outcome, result.reason) == (Outcome.FAIL, Reason.APPROVAL_REJECTED)
@@ -96,6 +127,11 @@ def test_a_rejection_vetoes() -> None:
 def test_who_approves_after_rejecting_has_changed_their_mind() -> None:
     before = quality(decision="reject", not_before=at(NOW, hours=-3), nonce="b" * 16)
     assert judge(approvals=[before, quality(), safety()]).outcome is Outcome.PASS
+
+
+def test_a_yes_and_a_no_of_one_moment_are_a_no() -> None:
+    no = quality(decision="reject", nonce="b" * 16)
+    assert judge(approvals=[no, quality(), safety()]).outcome is Outcome.FAIL
 
 
 def test_a_revocation_takes_the_earlier_approval_back() -> None:
@@ -144,6 +180,18 @@ def test_a_requested_hold_is_lifted_by_a_release_only() -> None:
     result = judge(context=held("requested"))
     assert (result.outcome, result.reason) == (Outcome.FAIL, Reason.HELD)
     assert result.unblock == ('kubectl interlock release press-scheduler -n line-4 --reason "…"',)
+
+
+def test_a_way_back_is_not_stopped_by_a_hold() -> None:
+    result = judge(context=held("requested"), purpose=Purpose.ROLLBACK)
+    assert result.outcome is Outcome.PASS
+
+
+def test_known_authors_are_asked_for_without_a_quorum_too() -> None:
+    tiers = documents()["tiers"]
+    tiers["tiers"]["high"] = {"gates": [], "knownAuthor": True}
+    result = evaluate(good_facts(change=None), good_policy(tiers=tiers))
+    assert result.reason is Reason.UNKNOWN_AUTHOR
 
 
 def test_a_hold_after_a_failure_is_lifted_by_fresh_approvals_only() -> None:

@@ -16,6 +16,7 @@ ORDER = [
     "image-signature",
     "vulnerability-scan",
     "change-approval",
+    "freeze-window",
     "revocation",
 ]
 """What the good policy's tiers ask for."""
@@ -31,11 +32,11 @@ def test_the_good_change_is_allowed_by_every_gate_in_order() -> None:
     assert gates.verdict(results) == "Allowed"
 
 
-def test_a_tier_cannot_leave_out_grants_pins_and_revocation() -> None:
+def test_a_tier_cannot_leave_out_grants_pins_freezes_and_revocation() -> None:
     tiers = documents()["tiers"]
     tiers["tiers"]["high"] = {"gates": []}
     results = gates.judge(good_facts(), good_policy(tiers=tiers))
-    assert [result.gate for result in results] == ["grants", "pins", "revocation"]
+    assert [result.gate for result in results] == ["grants", "pins", "freeze-window", "revocation"]
 
 
 def test_an_unknown_tier_is_asked_everything() -> None:
@@ -66,7 +67,7 @@ def test_a_gate_that_raises_is_an_error_and_the_others_still_answer(
     results = gates.judge(good_facts(), good_policy())
     assert (results[0].outcome, results[0].reason) == (Outcome.ERROR, Reason.GATE_ERROR)
     assert "KeyError" in results[0].message
-    assert all(result.outcome is Outcome.PASS for result in results[1:])
+    assert all(result.outcome.lets_through for result in results[1:])
     assert gates.verdict(results) == "Error"
 
 

@@ -24,6 +24,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         ("unheard: 1", "unheard"),
         ("cluster: [", "this is not YAML"),
         ("cluster: a\ncluster: b\n", "occurs twice"),
+        ("git: [{prefix: 'ssh://git@git.example/'}]", "git over SSH is not built"),
         ("# " + "x" * settings.MAX_BYTES, "bytes"),
     ],
 )

@@ -67,6 +67,17 @@ def test_reads_the_core_schema(text: str, value: object) -> None:
         ("a: x\ry: 1\n", "line 1: the character U+000D"),
         ("a: x\u2028b: y\n", "line 1: the character U+2028"),
         ("\ufeffa: 1\n", "line 1: the character U+FEFF"),
+        ("a: in\u200bvisible\n", "line 1: the character U+200B"),
+        ("a: x\U000e0041\n", "line 1: the character U+E0041"),
+        ("a: x\U000e0101\n", "line 1: the character U+E0101"),
+        ("a: sof\u00adt\n", "line 1: the character U+00AD"),
+        ("a: x\ufe01\n", "line 1: the character U+FE01"),
+        ("a: x\u3164\n", "line 1: the character U+3164"),
+        ("a: x\u034f\n", "line 1: the character U+034F"),
+        ("a: x\U000e01f0\n", "line 1: the character U+E01F0"),
+        ("a: \u2764\ufe0f\ufe0e\ufe0f\n", "line 1: the character U+FE0F"),
+        ("ima\u200dge: x\n", "line 1: the character U+200D"),
+        ('a: "\\u200dx"\n', "line 1: the character U+200D"),
         ("a: [1\n", "this is not YAML"),
         ("a: b: c\n", "line 1: this is not YAML"),
         ("\ta: 1\n", "this is not YAML"),
@@ -76,6 +87,18 @@ def test_refuses_with_a_line(text: str, sentence: str) -> None:
     with pytest.raises(StrictError) as refused:
         strict_yaml.load(text.encode(), limit=LIMIT)
     assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u2764\ufe0f\u200d\U0001f525",  # a heart on fire
+        "1\ufe0f\u20e3",  # a digit in a key cap
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian, with a non-joiner
+    ],
+)
+def test_what_shapes_a_visible_character_is_text(text: str) -> None:
+    assert strict_yaml.load(f"a: {text}\n".encode(), limit=LIMIT) == {"a": text}
 
 
 def test_refuses_what_is_not_utf_8() -> None:

@@ -49,8 +49,8 @@ def contents(draw: st.DrawFn) -> AgentDeploymentSpec:
     return AgentDeploymentSpec.model_validate(value)
 
 
-def rendered(spec: AgentDeploymentSpec) -> list[dict[str, Any]]:
-    return revision_objects("agent-x", "press", HEX, spec, {})
+def rendered(spec: AgentDeploymentSpec, **options: Any) -> list[dict[str, Any]]:
+    return revision_objects("agent-x", "press", HEX, spec, {}, **options)
 
 
 def restricted(pod: dict[str, Any]) -> list[str]:
@@ -186,6 +186,17 @@ def changed(pod: dict[str, Any], what: str) -> dict[str, Any]:
         case "account":
             other["spec"]["serviceAccountName"] = "default"
     return other
+
+
+def test_the_runtime_class_is_governance_s_and_the_entry_s_and_no_content_s() -> None:
+    spec = AgentDeploymentSpec(risk_tier="low", image=f"registry.example/a@sha256:{HEX}")
+    plain, sandboxed = rendered(spec), rendered(spec, runtime_class="gvisor")
+    pods = [pod_of(deployment_of(objects)) for objects in (plain, sandboxed)]
+    entries = [admitted("press-cdcdcdcdcd", HEX, objects, False) for objects in (plain, sandboxed)]
+    assert [pod["spec"].get("runtimeClassName") for pod in pods] == [None, "gvisor"]
+    assert [entry.get("runtimeClass") for entry in entries] == [None, "gvisor"]
+    del pods[1]["spec"]["runtimeClassName"]
+    assert pods[0] == pods[1]
 
 
 def test_the_entry_says_what_it_is_and_whether_it_may_be_gone_back_to() -> None:

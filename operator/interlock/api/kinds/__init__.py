@@ -6,13 +6,19 @@ from interlock.api.kinds.deployment import AgentDeployment, AgentDeploymentSpec
 from interlock.api.kinds.governance import Governance
 from interlock.api.kinds.records import AgentRevision, AgentTransition, GateDecision
 from interlock.api.kinds.repository import AgentRepository
-from interlock.api.kinds.requests import AgentQuarantine, AgentRelease, AgentRollback
+from interlock.api.kinds.requests import (
+    AgentBreakGlass,
+    AgentQuarantine,
+    AgentRelease,
+    AgentRollback,
+)
 
 KINDS: tuple[type[Kind], ...] = (
     AgentDeployment,
     AgentRollback,
     AgentQuarantine,
     AgentRelease,
+    AgentBreakGlass,
     AgentRepository,
     Governance,
     AgentRevision,
@@ -24,6 +30,7 @@ KINDS: tuple[type[Kind], ...] = (
 __all__ = [
     "KINDS",
     "AgentAdmission",
+    "AgentBreakGlass",
     "AgentDeployment",
     "AgentDeploymentSpec",
     "AgentQuarantine",

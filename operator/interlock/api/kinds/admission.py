@@ -57,6 +57,8 @@ class AdmittedRevision(Model):
     """In the order in which they run; none of them goes on beside the containers."""
     volumes: Annotated[list[AdmittedVolume], Field(max_length=18)] = []
     service_account: Name = "agent"
+    runtime_class: Annotated[str, Field(max_length=253)] = ""
+    """Empty for the cluster's default: what isolates pods is compared, too."""
 
 
 class AgentAdmissionSpec(Model):

@@ -210,7 +210,11 @@ _EXACT = 2**53  # below it a JSON number that looks whole is whole
 def _complaints(document: dict[str, Any]) -> Iterator[str]:
     yield from (f"{key} is missing" for key in ("apiVersion", "kind") if key not in document)
     metadata = document.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
+    yield from unnamed(metadata.get("name") if isinstance(metadata, dict) else None)
+
+
+def unnamed(name: object) -> Iterator[str]:
+    """Say what keeps `name` from being an object's name: it becomes part of a URL's path."""
     if not isinstance(name, str) or not _SUBDOMAIN.fullmatch(name) or len(name) > _MAX_SUBDOMAIN:
         yield f"metadata.name is {name!r}, expected a DNS subdomain (RFC 1123)"
 

@@ -218,7 +218,7 @@ class Hold(Model):
     """A behaviour that may not serve, and what would lift it."""
 
     digest: Hex64
-    cause: Literal["failed", "revoked", "requested"]
+    cause: Literal["failed", "revoked", "requested", "unratified"]
     since: Annotated[str, Field(max_length=40)]
     transition: Annotated[str, Field(max_length=63)]
 
@@ -260,6 +260,8 @@ class AgentDeploymentStatus(Model):
     gate: Annotated[str, Field(max_length=16)] = "-"
     reason: Text = "-"
     rollback: Annotated[str, Field(max_length=8)] = "none"
+    break_glass: Annotated[str, Field(max_length=16)] = "-"
+    """Open, Unratified, or LetIn where nobody has to ratify it; a dash for none."""
     decision: Annotated[str, Field(max_length=63)] = ""
     transition: Annotated[str, Field(max_length=63)] = ""
     holds: Annotated[list[Hold], Field(max_length=16)] = []
@@ -280,6 +282,7 @@ class AgentDeployment(Kind):
         Column(name="GATE", json_path=".status.gate"),
         Column(name="REASON", json_path=".status.reason"),
         Column(name="ROLLBACK", json_path=".status.rollback"),
+        Column(name="BREAKGLASS", json_path=".status.breakGlass"),
         Column(name="AGE", type="date", json_path=".metadata.creationTimestamp"),
     )
     rules: ClassVar[tuple[Rule, ...]] = (

@@ -19,7 +19,7 @@ Raw = Annotated[
 
 
 VerdictName = Literal["Allowed", "Waiting", "Blocked", "Error"]
-Cause = Literal["", "failed", "revoked", "requested"]
+Cause = Literal["", "failed", "revoked", "requested", "unratified"]
 Ending = Literal["Committed", "Abandoned", "Failed"]
 TransitionType = Literal[
     "Promotion",
@@ -30,6 +30,8 @@ TransitionType = Literal[
     "Release",
     "Freeze",
     "Unfreeze",
+    "BreakGlass",
+    "Ratification",
 ]
 
 
@@ -100,6 +102,10 @@ class GateDecisionSpec(Model):
     facts: Annotated[str, Field(max_length=262144)]
     inputs: Hex64
     policy_digest: Annotated[str, Field(max_length=64)]
+    policy_versions: Annotated[
+        dict[Annotated[str, Field(max_length=64)], int], Field(max_length=16)
+    ] = {}
+    """Role of governance to the version of its metadata that was in force."""
     at: Time
     expires: Time | None = None
     fresh_until: Time | None = None
@@ -145,6 +151,14 @@ class AgentTransitionSpec(Model):
     cut: bool = False
     switch: Annotated[str, Field(max_length=64)] = ""
     """Digest of what all members of the agent's group wanted at a promotion."""
+    ticket: Annotated[str, Field(max_length=128)] = ""
+    """Of a break-glass: the incident that it belongs to."""
+    expires: Time | None = None
+    """Of a break-glass: until when a promotion may rest on it."""
+    break_glass: Annotated[list[Annotated[str, Field(max_length=63)]], Field(max_length=16)] = []
+    """Of a promotion: the break-glass records by which it went past a gate."""
+    ratify_by: Time | None = None
+    """Of such a promotion: when it is left again unless the quorum approved meanwhile."""
     at: Time
     key_id: KeyId
     signature: Signature

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from interlock.api.kinds.base import Column, Condition, Duration, Kind, Model, Text
+from interlock.api.kinds.base import Column, Condition, Duration, Kind, Model, Rule, Text
 
 Url = Annotated[str, Field(pattern=r"^(https|ssh)://[A-Za-z0-9][!-~]*$", max_length=512)]
 Ref = Annotated[str, Field(pattern=r"^refs/[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=256)]
@@ -20,11 +20,26 @@ CommitId = Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$", max_length=40)]
 class AgentRepositorySpec(Model):
     """A folder of one ref of one repository; governance must name the same three."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!self.url.startsWith('ssh://')",
+            "git over SSH is not built; give a URL that begins with https://",
+            lambda spec: not spec.url.startswith("ssh://"),
+        ),
+    )
+
     mode: Literal["Sync", "EvidenceOnly"] = "Sync"
+    """`EvidenceOnly`: somebody else delivers; what runs is compared, and nothing is written."""
     url: Url
     ref: Ref = "refs/heads/main"
     path: Folder = ""
     interval: Duration = "60s"
+    prune: bool = True
+    """Whether what came from here goes when no file declares it any more."""
+    suspend: bool = False
+    """Nothing is fetched, applied or removed; agents run on as they are."""
+    rewritten_to: CommitId = ""
+    """The ref's history was rewritten on purpose: this one commit may follow what was seen."""
 
 
 class RefusedFile(Model):
@@ -41,6 +56,7 @@ class AgentRepositoryStatus(Model):
     conditions: Annotated[list[Condition], Field(max_length=8)] = []
     commit: CommitId = ""
     applied: int = 0
+    """Objects of that commit; with `EvidenceOnly`, agents that run as a file says."""
     refused: Annotated[list[RefusedFile], Field(max_length=64)] = []
     reason: Text = "-"
     ready: Annotated[str, Field(max_length=7)] = "Unknown"

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from interlock.api.kinds.base import IMMUTABLE, Column, Kind, Model, Name, Rule, Text, Time
+from interlock.api.kinds.base import IMMUTABLE, Column, Hex64, Kind, Model, Name, Rule, Text, Time
 
 Prefix = Annotated[str, Field(pattern=r"^[0-9a-f]{10,64}$", max_length=64)]
 """The first 10 to 64 hex digits of a content digest."""
@@ -64,6 +64,20 @@ class AgentReleaseSpec(Model):
     requested_by: User = ""
 
 
+class AgentBreakGlassSpec(Model):
+    """Lets one content past missing approvals and freezes; one object a person."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE,)
+    agent: Name
+    digest: Hex64
+    """The whole content digest: a prefix could be met by another content."""
+    reason: Why
+    ticket: Annotated[str, Field(pattern=r"^[!-~]+( [!-~]+)*$", max_length=128)]
+    expires: Time
+    """Until when a promotion may rest on it; at most 24 hours away (policies/break-glass.yaml)."""
+    requested_by: User = ""
+
+
 _COLUMNS = (
     Column(name="AGENT", json_path=".spec.agent"),
     Column(name="PHASE", json_path=".status.phase"),
@@ -104,4 +118,20 @@ class AgentRelease(Kind):
     columns: ClassVar[tuple[Column, ...]] = _COLUMNS
     kind: Literal["AgentRelease"] = "AgentRelease"
     spec: AgentReleaseSpec
+    status: RequestStatus | None = None
+
+
+class AgentBreakGlass(Kind):
+    """A person's word that a content must run before its approvals are there."""
+
+    plural: ClassVar[str] = "agentbreakglasses"
+    short_names: ClassVar[tuple[str, ...]] = ("abg",)
+    columns: ClassVar[tuple[Column, ...]] = (
+        *_COLUMNS[:-1],
+        Column(name="TICKET", json_path=".spec.ticket"),
+        Column(name="EXPIRES", json_path=".spec.expires"),
+        _COLUMNS[-1],
+    )
+    kind: Literal["AgentBreakGlass"] = "AgentBreakGlass"
+    spec: AgentBreakGlassSpec
     status: RequestStatus | None = None
