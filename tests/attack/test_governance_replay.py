@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from interlock.cli import tufrepo
+from interlock.cli.tufkeys import RepositoryRefused
 from interlock.evidence.governance import GovernanceRefused, GovernanceStale, load
 from interlock.policy.parse import PolicyError, parse
 from interlock.policy.revocations import RevokedDigest
@@ -170,3 +171,23 @@ def test_the_readers_own_errors_pass(repo: GovRepo) -> None:
 
     with pytest.raises(TimeoutError):
         load(read, repo.bootstrap)
+
+
+@pytest.mark.parametrize("how", ["the list", "the list and the snapshot"])
+def test_ci_does_not_sign_an_older_list_that_somebody_put_back(repo: GovRepo, how: str) -> None:
+    """Who may push and not sign would have CI's key say to new operators that nothing is newer."""
+    old, ci = repo.copy("old"), repo.keys.with_name("ci")
+    ci.mkdir()
+    shutil.copy(repo.keys / "ci.pem", ci)
+    tufrepo.revoke(repo.directory, repo.keys, LEAK)
+    timestamp = repo.directory / "metadata" / "timestamp.json"
+    newest = timestamp.read_bytes()
+    snapshot = (repo.directory / "metadata" / "2.snapshot.json").read_bytes()
+    shutil.rmtree(repo.directory)
+    shutil.copytree(old.directory, repo.directory)
+    timestamp.write_bytes(newest)
+    if how == "the list":
+        (repo.directory / "metadata" / "2.snapshot.json").write_bytes(snapshot)
+    with pytest.raises(RepositoryRefused, match=r"names (revocations|snapshot) 2, and .* only 1"):
+        tufrepo.sign(repo.directory, ci)
+    assert timestamp.read_bytes() == newest

@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tuf.api.metadata import TargetFile  # type: ignore[attr-defined]
+from securesystemslib.signer import CryptoSigner, Key  # type: ignore[attr-defined]
+from tuf.api.metadata import Metadata, TargetFile  # type: ignore[attr-defined]
 
 from interlock.cli import tufrepo
-from interlock.cli.tufkeys import RepositoryRefused
+from interlock.cli.tufkeys import KEY_NAME, RepositoryRefused, key_name, load_keys
+from interlock.cli.tufsession import Joining
 from interlock.evidence.governance import GovernanceRefused, load
 from interlock.policy.revocations import RevokedDigest
-from support.govrepo import GovRepo, govrepo
+from support.govrepo import HOLDERS, GovRepo, govrepo, held, keys_of
 from support.policies import targets
 
 LEAK = RevokedDigest(digest="a" * 64, reason="leaks")
@@ -128,8 +130,10 @@ def test_a_bootstrap_that_is_no_root_is_refused(repo: GovRepo) -> None:
 def test_one_cannot_sign_without_the_key(repo: GovRepo) -> None:
     (repo.keys / "targets.pem").unlink()
     repo.edit("tiers.yaml", targets()["tiers.yaml"] + b"# changed\n")
-    with pytest.raises(RepositoryRefused, match="targets needs 1 signature by targets"):
-        tufrepo.sign(repo.directory, repo.keys)
+    signed = tufrepo.sign(repo.directory, repo.keys)
+    assert signed.published == {"timestamp": 2}
+    assert signed.unsigned == ("tiers.yaml",)
+    assert repo.load().targets["tiers.yaml"] == targets()["tiers.yaml"]
 
 
 def test_oncall_alone_can_revoke_whatever_else_was_edited(repo: GovRepo) -> None:
@@ -159,3 +163,28 @@ def test_keys_do_not_lie_in_the_repository(tmp_path: Path) -> None:
     with pytest.raises(RepositoryRefused, match="would lie in the repository"):
         tufrepo.init(tmp_path / "repo", tmp_path / "repo" / "keys", targets())
     assert not (tmp_path / "repo").exists()
+
+
+def test_a_holder_s_key_that_is_exchanged_under_its_old_id_is_shown(tmp_path: Path) -> None:
+    """TUF does not bind an id to a key: one holder would quietly get the vote of another."""
+    mallory, victim, third = HOLDERS
+    repo = held(tmp_path)
+    root: Any = Metadata.from_file(str(repo.directory / "metadata" / "1.root.json"))
+    keyid = next(one for one, key in root.signed.keys.items() if key_name(key) == victim)
+    own = CryptoSigner.generate_ed25519().public_key.to_dict()
+    root.signed.keys[keyid] = Key.from_dict(keyid, own | {KEY_NAME: victim})
+    root.signed.version = 2
+    (signer,) = load_keys(keys_of(repo, mallory)).values()
+    root.sign(signer)
+    (repo.directory / "pending").mkdir(exist_ok=True)
+    root.to_file(str(repo.directory / "pending" / "2.root.json"))
+    shown: list[Joining] = []
+
+    def agree(joining: Joining) -> bool:
+        shown.append(joining)
+        return False
+
+    with pytest.raises(RepositoryRefused, match="root 2 was not signed"):
+        tufrepo.sign(repo.directory, keys_of(repo, third), agree=agree)
+    assert shown[0].signed == (mallory,)
+    assert shown[0].keys == (f"key {victim} ({keyid[:10]}) is another key than before",)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]
+from securesystemslib.signer import Signer  # type: ignore[attr-defined]
 from tuf.api.metadata import Metadata, MetaFile  # type: ignore[attr-defined]
 
 from interlock.cli import tufkeys, tufrepo
+from interlock.cli.tufinit import Holders
 from interlock.evidence import governance
 from interlock.evidence.governance import Governed
 from support.policies import targets
@@ -74,7 +75,7 @@ class GovRepo:
         (found,) = (self.directory / "metadata").glob(f"*{role}.json")
         return found
 
-    def _signer(self, key: str) -> CryptoSigner:
+    def _signer(self, key: str) -> Signer:
         signers = tufkeys.load_keys(self.keys).values()
         return next(each for each in signers if tufkeys.key_name(each.public_key) == key)
 
@@ -84,3 +85,28 @@ def govrepo(folder: Path, name: str = "governance", **changes: Any) -> GovRepo:
     directory, keys = folder / name, folder / f"{name}-keys"
     tufrepo.init(directory, keys, targets(**changes))
     return GovRepo(directory, keys, (directory / "metadata" / "1.root.json").read_bytes())
+
+
+HOLDERS = ("security-1", "security-2", "security-3")
+"""Who signs root and targets of a repository that is held by several."""
+
+
+def held(folder: Path, threshold: int = 2, **changes: Any) -> GovRepo:
+    """A repository of three holders, of whom `threshold` must sign; `keys_of` has their keys."""
+    directory, keys = folder / "governance", folder / "keys"
+    tufrepo.init(directory, keys / "all", targets(**changes), Holders(HOLDERS, {}, threshold))
+    for file in (keys / "all").iterdir():
+        (keys / file.stem).mkdir()
+        shutil.copy(file, keys / file.stem)
+    return GovRepo(directory, keys, (directory / "metadata" / "1.root.json").read_bytes())
+
+
+def keys_of(repo: GovRepo, *names: str) -> Path:
+    """The folder with the keys of these, as each has it on a machine of their own."""
+    if len(names) == 1:
+        return repo.keys / names[0]
+    folder = repo.keys / "-".join(names)
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        shutil.copy(repo.keys / name / f"{name}.pem", folder)
+    return folder

@@ -1,60 +1,51 @@
-"""Writes a governance repository: keys, metadata and targets of a TUF repository in a git tree.
+"""A governance repository as its commands change it: a TUF repository in a git tree.
 
 `metadata/` holds every `N.root.json`, the newest `N.targets.json`, `N.revocations.json` and
 `N.snapshot.json`, and `timestamp.json`. In `targets/` the plain files (`tiers.yaml`) are what
 people edit and review; beside each lies its signed copy (`<sha256>.tiers.yaml`), which is what
-Interlock reads (TUF's consistent snapshots). An edit counts from the moment it is signed.
+Interlock reads (TUF's consistent snapshots). `pending/` holds what waits for more signatures.
 
-Four keys: `root` and `targets` are security's; `ci` and `oncall` both may sign snapshot and
+Root and targets belong to the holders, k of n; `ci` and `oncall` both may sign snapshot and
 timestamp; `oncall` also owns the revocations, so that one person can revoke at night. The private
 keys never lie in the repository.
 """
 
-import json
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import (  # type: ignore[attr-defined]
-    DelegatedRole,
-    Delegations,
-    Metadata,
-    MetaFile,
-    Root,
-    Snapshot,
-    TargetFile,
-    Targets,
-    Timestamp,
-)
-from tuf.api.serialization.json import JSONSerializer
+from tuf.api.metadata import Metadata, Targets  # type: ignore[attr-defined]
 
-from interlock.cli.tufkeys import (
-    KEYS_OF,
-    Keys,
-    RepositoryRefused,
-    key_name,
-    load_keys,
-    new_keys,
-)
+from interlock.cli import tufinit, tufrevoked, tufroles
+from interlock.cli.tufinit import ALONE, Holders
+from interlock.cli.tufkeys import Ask, RepositoryRefused, key_name, load_keys
+from interlock.cli.tufsession import Agree, Session
+from interlock.cli.tufstate import Open, State, names
+from interlock.cli.tuftree import METADATA, TARGETS, Tree
 from interlock.evidence import governance
-from interlock.evidence.governance import GovernanceRefused
-from interlock.policy.parse import REVOCATIONS, parse, parse_revocations
-from interlock.policy.revocations import LISTS, Entry
+from interlock.evidence.governance import GovernanceRefused, Governed
+from interlock.policy.parse import REVOCATIONS, parse
+from interlock.policy.revocations import Entry
 
-LIFETIMES = {
-    "root": timedelta(days=365),
-    "targets": timedelta(days=90),
-    "revocations": timedelta(days=90),
-    "snapshot": timedelta(days=30),
-    "timestamp": timedelta(days=7),
-}
-"""How long a signature counts. CI signs a new timestamp each day."""
-_COPY = re.compile(r"[0-9a-f]{64}\.(.+)")
-_VERSIONED = re.compile(r"([1-9][0-9]{0,8})\.(root|targets|snapshot|revocations)\.json")
+_GIVERS = ("root", "targets")
+"""Roles that say who may sign what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What a command signed and what is open after it."""
+
+    published: dict[str, int]
+    """Role to version of what counts from now on."""
+    added: dict[str, int]
+    """Role to version of proposals that were signed."""
+    open: tuple[Open, ...]
+    dropped: tuple[str, ...]
+    """Sentences on signatures that no longer stand for what is there."""
+    unsigned: tuple[str, ...]
+    """Targets whose plain file nobody signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,69 +65,133 @@ class Status:
     """A repository as Interlock would see it if this tree were pushed."""
 
     roles: tuple[RoleStatus, ...]
+    open: tuple[Open, ...]
     unsigned: tuple[str, ...]
-    """Targets whose plain file is not the one that is signed."""
+    """Targets whose plain file is neither signed nor proposed."""
     refused: str
     """Why Interlock would not take it; empty where it would."""
 
 
-def init(directory: Path, keys: Path, targets: Mapping[str, bytes]) -> dict[str, int]:
-    """Create keys, metadata and those targets that are not there yet; return role to version.
+def init(
+    directory: Path, keys: Path, targets: Mapping[str, bytes], holders: Holders = ALONE
+) -> Signed:
+    """Create keys, metadata and those targets that are not there yet.
 
+    Without holders one key signs the root and another the targets. Where the signatures of those
+    who only showed a public key are needed, the first metadata waits for them.
     Raises RepositoryRefused, PolicyError.
     """
-    if (directory / "metadata").exists():
+    tree = Tree.at(directory)
+    if tree.names(METADATA) or (directory / "pending").exists():
         raise RepositoryRefused(f"{directory} is a governance repository already; sign it instead")
     if keys.resolve().is_relative_to(directory.resolve()):
         raise RepositoryRefused(f"the keys {keys} would lie in the repository; put them elsewhere")
     for name, data in targets.items():
-        if not (directory / "targets" / name).exists():
-            _write(directory / "targets" / name, data)
-    parse(_sources(directory), 1)
-    writer = _Writer(directory, new_keys(keys), datetime.now(UTC))
-    writer.create()
-    return writer.finish()
+        if TARGETS + name not in tree.files:
+            tree.write(TARGETS + name, data)
+    parse(tree.sources(), 1)
+    session = Session(State(tree, datetime.now(UTC)), {}, lambda _: True)
+    root, owned, session.signers = tufinit.first(keys, holders)
+    session.propose("root", root, tuple(tufroles.key_changes(None, root)))
+    owned.targets = session.state.entries("targets")
+    session.propose("targets", owned, tuple(tufroles.key_changes(None, owned)))
+    session.propose("revocations", Targets(targets=session.state.entries("revocations")))
+    return _finish(session, directory)
 
 
-def sign(directory: Path, keys: Path, *, expires: timedelta | None = None) -> dict[str, int]:
-    """Sign what changed, what would expire before the new timestamp does, and the timestamp.
+def sign(
+    directory: Path,
+    keys: Path,
+    *,
+    expires: timedelta | None = None,
+    agree: Agree = lambda _: True,
+    ask: Ask | None = None,
+) -> Signed:
+    """Sign what the keys at hand may: what changed, what ends soon, and what others proposed.
 
-    Returns role to version of what was signed. `expires` replaces the usual lifetimes, save that
-    of the root. Raises RepositoryRefused, PolicyError.
+    What has all its signatures counts from now on if a key of snapshot and timestamp is at hand.
+    `expires` replaces the usual lifetimes, save that of the root. Raises RepositoryRefused,
+    PolicyError.
     """
-    parse(_sources(directory), 1)
-    return _sign(directory, keys, ("targets", "revocations"), expires)
+    session = _session(directory, keys, ask, agree, expires)
+    _sign_root(session)
+    _sign_targets(session)
+    _sign_revocations(session)
+    return _finish(session, directory)
 
 
-def revoke(directory: Path, keys: Path, entry: Entry) -> dict[str, int]:
+def revoke(directory: Path, keys: Path, entry: Entry, *, ask: Ask | None = None) -> Signed:
     """Put an entry on the revocation list, in place of one about the same, and sign.
 
-    Needs the key `oncall` alone. Raises as `sign`.
+    Needs the key `oncall` alone, and starts from the list that is signed: an edit of the plain
+    file, by whoever may push, is not signed along. Raises as `sign`.
     """
-    file = directory / "targets" / REVOCATIONS
-    before = file.read_bytes()
-    part, about = LISTS[type(entry)]
-    lists: dict[str, Any] = {name: [] for name, _ in LISTS.values()}
-    lists |= parse_revocations(before).dump()
-    new = entry.dump()
-    others = [each for each in lists[part] if any(each[key] != new[key] for key in about)]
-    lists[part] = [*others, new]
-    _write(file, _revocations(lists))
-    try:
-        return _sign(directory, keys, ("revocations",), None)
-    except RepositoryRefused:
-        _write(file, before)  # an entry that nobody signed would look like a revocation
-        raise
+    session = _session(directory, keys, ask)
+    listed = session.state.targets_of(session.state.effective("revocations")).get(REVOCATIONS)
+    if listed is None:
+        raise RepositoryRefused(f"the signed {REVOCATIONS} is not there; restore it from git")
+    path = TARGETS + REVOCATIONS
+    if session.tree.files.get(path) != listed:
+        session.dropped.append(f"Edits of {path} that nobody signed were left out.")
+    session.tree.write(path, tufrevoked.with_entry(listed, entry))
+    wanted = Targets(targets=session.state.entries("revocations"))
+    if not session.propose("revocations", wanted):
+        rule = tufroles.rules(session.state.effective("targets").signed)["revocations"]
+        raise RepositoryRefused(
+            f"revocations needs {rule.threshold} signature by {' or '.join(rule.keys.values())}, "
+            "and the folder of keys has none of them; ask who holds the key"
+        )
+    return _finish(session, directory)
+
+
+def rotate(
+    directory: Path,
+    keys: Path,
+    change: tufroles.Rotation,
+    *,
+    agree: Agree = lambda _: True,
+    ask: Ask | None = None,
+) -> Signed:
+    """Propose other keys or another threshold, and sign with the keys at hand.
+
+    What the new keys must sign again, such as the snapshot, is signed or left open.
+    Raises RepositoryRefused.
+    """
+    session = _session(directory, keys, ask, agree)
+    state = session.state
+    known = {name for role in _GIVERS for name in _key_names(state, role)}
+    if strange := sorted({*change.remove} - known):
+        there = ", ".join(sorted(known))
+        raise RepositoryRefused(f"no key is called {strange[0]}; there are {there}")
+    rotated = [_rotated(session, role, change) for role in _GIVERS]
+    if not any(rotated):
+        raise RepositoryRefused("that changes nothing: see `interlock governance status`")
+    for role in ("targets", "revocations"):
+        if not state.holds(role) and state.pending(role) is None:
+            session.propose(role, state.effective(role).signed, later=True)
+    return _finish(session, directory)
+
+
+def verify(tree: Tree, root: bytes, last_good: Mapping[str, bytes] | None = None) -> Governed:
+    """Return what Interlock would make of a tree, seen from a root that one knows.
+
+    Raises GovernanceRefused, GovernanceStale, PolicyError.
+    """
+    found = governance.load(tree.read, root, last_good)
+    parse(found.targets, found.versions["revocations"])
+    return found
 
 
 def status(directory: Path) -> Status:
-    """Return roles, unsigned edits and whether the tree verifies from its first root on.
+    """Return roles, what is open, and whether the tree verifies from its first root on.
 
     Raises RepositoryRefused.
     """
-    writer = _Writer(directory, {}, datetime.now(UTC))
-    roles = tuple(writer.status(role) for role in governance.ROLES)
-    return Status(roles, tuple(writer.unsigned()), _refusal(directory))
+    tree = Tree.at(directory)
+    state = State(tree, datetime.now(UTC))
+    state.effective("root")
+    roles = tuple(_role(state, role) for role in governance.ROLES if state.last(role))
+    return Status(roles, tuple(state.open()), tuple(state.unsigned()), _refusal(tree))
 
 
 def read_from(directory: Path) -> governance.Read:
@@ -144,224 +199,99 @@ def read_from(directory: Path) -> governance.Read:
     return lambda path: (directory / path).read_bytes()
 
 
-def _refusal(directory: Path) -> str:
+def _session(
+    directory: Path,
+    keys: Path,
+    ask: Ask | None,
+    agree: Agree = lambda _: True,
+    expires: timedelta | None = None,
+) -> Session:
+    state = State(Tree.at(directory), datetime.now(UTC))
+    givers = [state.effective("root").signed, state.effective("targets").signed.delegations]
+    known = {key_name(key): key for each in givers if each for key in each.keys.values()}
+    return Session(state, load_keys(keys, known, ask), agree, expires)
+
+
+def _finish(session: Session, directory: Path) -> Signed:
+    session.publish()
+    session.tree.save(directory)
+    still = {role: v for role, v in session.added.items() if role not in session.published}
+    return Signed(
+        published=session.published,
+        added=still,
+        open=tuple(session.state.open()),
+        dropped=tuple(session.dropped),
+        unsigned=tuple(session.state.unsigned()),
+    )
+
+
+def _sign_root(session: Session) -> None:
+    """Join a proposed root; renew the one that counts if it ends soon."""
+    pending, newest = session.state.pending("root"), session.state.newest("root")
+    if pending is not None:
+        session.propose("root", pending.signed)
+    elif newest is not None and session.ends_soon("root"):
+        session.propose("root", newest.signed)
+
+
+def _sign_targets(session: Session) -> None:
+    base = session.state.effective("targets").signed
+    entries = session.state.entries("targets")
+    _sign_files(session, "targets", Targets(delegations=base.delegations, targets=entries))
+
+
+def _sign_revocations(session: Session) -> None:
+    _sign_files(session, "revocations", Targets(targets=session.state.entries("revocations")))
+
+
+def _sign_files(session: Session, role: str, wanted: Any) -> None:
+    """Propose targets if they changed, end soon, or were not signed by those who will have to.
+
+    Without a key for them nothing is asked of them, not even that they are a policy.
+    """
+    state = session.state
+    newest = state.newest(role)
+    same = newest is not None and tufroles.same(newest.signed, wanted)
+    later = same and not session.ends_soon(role)
+    if later and state.holds(role):
+        session.withdraw(role)
+    elif state.keyids(role, later=later) & session.signers.keys():
+        parse(session.tree.sources(), 1)
+        session.propose(role, wanted, later=later)
+
+
+def _rotated(session: Session, role: str, change: tufroles.Rotation) -> bool:
+    """Propose a root, or targets, that lay down other rules; return whether there are any."""
+    before = session.state.effective(role)
+    after: Any = Metadata.from_bytes(before.to_bytes()).signed
+    tufroles.change(after, change)
+    own = list(tufroles.key_changes(before.signed, after))
+    if not own:
+        return False
+    if not session.propose(role, after, own):
+        raise RepositoryRefused(f"none of the keys at hand may sign {role}; ask a holder to rotate")
+    return True
+
+
+def _key_names(state: State, role: str) -> set[str]:
+    rules = tufroles.rules(state.effective(role).signed).values()
+    return {name for rule in rules for name in rule.keys.values()}
+
+
+def _role(state: State, role: str) -> RoleStatus:
+    newest: Any = state.newest(role)
+    judge: Any = state.newest("targets" if role == "revocations" else "root")
+    rule = judge.signed.get_delegated_role(role)
+    keys = names(judge.signed.get_key(keyid) for keyid in rule.keyids)
+    return RoleStatus(role, newest.signed.version, newest.signed.expires, rule.threshold, keys)
+
+
+def _refusal(tree: Tree) -> str:
+    path = f"{METADATA}1.root.json"
+    if path not in tree.files:
+        return "Nothing counts yet: the first root waits for signatures."
     try:
-        governance.load(read_from(directory), (directory / "metadata/1.root.json").read_bytes())
+        governance.load(tree.read, tree.read(path))
     except GovernanceRefused as error:
         return str(error)
     return ""
-
-
-def _sign(
-    directory: Path, keys: Path, owners: Iterable[str], expires: timedelta | None
-) -> dict[str, int]:
-    writer = _Writer(directory, load_keys(keys), datetime.now(UTC), expires)
-    writer.renew_root()
-    for role in owners:
-        writer.sign_targets(role)
-    return writer.finish()
-
-
-def _revocations(lists: Mapping[str, list[dict[str, Any]]]) -> bytes:
-    """Return the list as people read it. JSON strings are YAML strings, whatever is in them."""
-    lines = ["# What may not run, whoever approved it. Written by `interlock governance revoke`."]
-    for name, entries in lists.items():
-        lines.append(f"{name}:" if entries else f"{name}: []")
-        for entry in entries:
-            pairs = [f"{key}: {json.dumps(value)}" for key, value in entry.items()]
-            lines.append("  - " + "\n    ".join(pairs))
-    return ("\n".join(lines) + "\n").encode()
-
-
-@dataclass(slots=True)
-class _Writer:
-    """One signing session over one tree."""
-
-    directory: Path
-    signers: Keys
-    now: datetime
-    expires: timedelta | None = None
-    signed: dict[str, int] = field(default_factory=dict)
-
-    def create(self) -> None:
-        """Sign the first root and the first targets."""
-        self._next("root", Metadata(_new_root(self.signers)), LIFETIMES["root"])
-        self._sign_files("targets", Metadata(_new_targets(self.signers)), self._files("targets"))
-        self._sign_files("revocations", Metadata(Targets()), self._files("revocations"))
-
-    def finish(self) -> dict[str, int]:
-        """Sign which versions belong together and that they are the newest; return versions."""
-        self._sign_snapshot()
-        self._sign_timestamp()
-        self._prune()
-        return self.signed
-
-    def renew_root(self) -> None:
-        """Sign the root anew if it ends soon and its key is at hand."""
-        if self._ends_soon("root") and self._at_hand("root"):
-            self._next("root", self._newest("root"), LIFETIMES["root"])
-
-    def sign_targets(self, role: str) -> None:
-        """Sign the targets of a role if they changed, or end soon and the key is at hand."""
-        wanted, metadata = self._files(role), self._newest(role)
-        if wanted != metadata.signed.targets or (self._ends_soon(role) and self._at_hand(role)):
-            self._sign_files(role, metadata, wanted)
-
-    def _sign_files(self, role: str, metadata: Any, wanted: dict[str, Any]) -> None:
-        metadata.signed.targets = wanted
-        self._next(role, metadata, LIFETIMES[role])
-        for name, file in wanted.items():
-            data = (self.directory / "targets" / name).read_bytes()
-            _write(self.directory / "targets" / f"{file.hashes['sha256']}.{name}", data)
-
-    def _sign_snapshot(self) -> None:
-        """Sign which versions belong together, if one of them changed."""
-        metadata = self._newest("snapshot", Snapshot)
-        meta = {f"{role}.json": self._meta(role) for role in ("targets", "revocations")}
-        if meta != metadata.signed.meta or self._ends_soon("snapshot"):
-            metadata.signed.meta = meta
-            self._next("snapshot", metadata, LIFETIMES["snapshot"])
-
-    def _sign_timestamp(self) -> None:
-        """Sign that the newest snapshot still is the newest."""
-        metadata = self._newest("timestamp", Timestamp)
-        metadata.signed.snapshot_meta = self._meta("snapshot")
-        self._next("timestamp", metadata, LIFETIMES["timestamp"])
-
-    def _prune(self) -> None:
-        """Remove copies and metadata that nothing names any more; roots stay."""
-        kept = {
-            f"{file.hashes['sha256']}.{name}"
-            for role in ("targets", "revocations")
-            for name, file in self._newest(role).signed.targets.items()
-        }
-        for file in (self.directory / "targets").iterdir():
-            if _COPY.fullmatch(file.name) and file.name not in kept:
-                file.unlink()
-        for role in ("targets", "snapshot", "revocations"):
-            for version in self._versions(role)[:-1]:
-                self._path(role, version).unlink()
-
-    def status(self, role: str) -> RoleStatus:
-        """Return a role as the newest metadata has it."""
-        signed = self._newest(role).signed
-        delegator = self._delegator(role)
-        rule = delegator.get_delegated_role(role)
-        names = sorted(key_name(delegator.get_key(keyid)) for keyid in rule.keyids)
-        return RoleStatus(role, signed.version, signed.expires, rule.threshold, tuple(names))
-
-    def unsigned(self) -> list[str]:
-        """Return the targets whose plain file is not the one that is signed."""
-        found = set()
-        for role in ("targets", "revocations"):
-            there, signed = self._files(role), self._newest(role).signed.targets
-            found |= {name for name in {*there, *signed} if there.get(name) != signed.get(name)}
-        return sorted(found)
-
-    def _files(self, role: str) -> dict[str, Any]:
-        return {
-            name: TargetFile.from_data(name, data, ["sha256"])
-            for name, data in _sources(self.directory).items()
-            if (name == REVOCATIONS) == (role == "revocations")
-        }
-
-    def _next(self, role: str, metadata: Any, lifetime: timedelta) -> None:
-        lifetime = lifetime if self.expires is None or role == "root" else self.expires
-        metadata.signed.version = self._last(role) + 1
-        metadata.signed.expires = (self.now + lifetime).replace(microsecond=0)
-        first = role == "root" and not self._last(role)
-        self._put(role, metadata, metadata.signed if first else self._delegator(role))
-        self.signed[role] = metadata.signed.version
-
-    def _put(self, role: str, metadata: Any, delegator: Any) -> None:
-        """Sign with every key at hand that may, and write only what then holds."""
-        metadata.signatures.clear()
-        for keyid in delegator.get_delegated_role(role).keyids:
-            if keyid in self.signers:
-                metadata.sign(self.signers[keyid], append=True)
-        try:
-            delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
-        except RepositoryError:
-            rule = delegator.get_delegated_role(role)
-            names = " or ".join(key_name(delegator.get_key(keyid)) for keyid in rule.keyids)
-            raise RepositoryRefused(
-                f"{role} needs {rule.threshold} signature by {names}, and the folder of keys has "
-                f"{len(metadata.signatures)}; ask who holds the key to sign"
-            ) from None
-        _write(self._path(role, metadata.signed.version), metadata.to_bytes(JSONSerializer()))
-
-    def _delegator(self, role: str) -> Any:
-        return self._newest("targets" if role == "revocations" else "root").signed
-
-    def _at_hand(self, role: str) -> bool:
-        rule = self._delegator(role).get_delegated_role(role)
-        return bool(sum(keyid in self.signers for keyid in rule.keyids) >= rule.threshold)
-
-    def _ends_soon(self, role: str) -> bool:
-        end = self.now + (self.expires or LIFETIMES["timestamp"])
-        return not self._last(role) or bool(self._newest(role).signed.expires < end)
-
-    def _meta(self, role: str) -> Any:
-        data = self._path(role, self._last(role)).read_bytes()
-        return MetaFile.from_data(self._last(role), data, ["sha256"])
-
-    def _newest(self, role: str, first: Any = None) -> Any:
-        """Return the newest metadata of a role, or a first one of class `first`."""
-        path = self._path(role, self._last(role))
-        if not path.exists():
-            if first is None:
-                raise RepositoryRefused(
-                    f"{path.parent} has no metadata of {role}; is this a governance repository?"
-                )
-            return Metadata(first())
-        try:
-            return Metadata.from_file(str(path))
-        except RepositoryError as error:
-            raise RepositoryRefused(f"{path} cannot be read: {error}") from None
-
-    def _last(self, role: str) -> int:
-        if role != "timestamp":
-            return (self._versions(role) or [0])[-1]
-        path = self._path(role, 0)
-        return int(Metadata.from_file(str(path)).signed.version) if path.exists() else 0
-
-    def _versions(self, role: str) -> list[int]:
-        folder = self.directory / "metadata"
-        named = [_VERSIONED.fullmatch(file.name) for file in folder.glob(f"*.{role}.json")]
-        return sorted(int(match[1]) for match in named if match and match[2] == role)
-
-    def _path(self, role: str, version: int) -> Path:
-        name = "timestamp.json" if role == "timestamp" else f"{version}.{role}.json"
-        return self.directory / "metadata" / name
-
-
-def _new_root(signers: Keys) -> Any:
-    root = Root(consistent_snapshot=True)
-    for signer in signers.values():
-        for role, names in KEYS_OF.items():
-            if role in root.roles and key_name(signer.public_key) in names:
-                root.add_key(signer.public_key, role)
-    return root
-
-
-def _new_targets(signers: Keys) -> Any:
-    keys = [signer.public_key for signer in signers.values()]
-    owners = {key.keyid: key for key in keys if key_name(key) in KEYS_OF["revocations"]}
-    role = DelegatedRole("revocations", list(owners), 1, terminating=True, paths=[REVOCATIONS])
-    return Targets(delegations=Delegations(dict(owners), {"revocations": role}))
-
-
-def _sources(directory: Path) -> dict[str, bytes]:
-    """Return the plain files of `targets/`: known names, and unknown ones to be refused."""
-    folder = directory / "targets"
-    if not folder.is_dir():
-        raise RepositoryRefused(f"{folder} is missing; is this a governance repository?")
-    there = [file for file in folder.iterdir() if not _COPY.fullmatch(file.name)]
-    return {file.name: file.read_bytes() for file in sorted(there) if file.is_file()}
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.new")
-    scratch.write_bytes(data)
-    scratch.replace(path)
