@@ -1,8 +1,10 @@
 """A team's clone, an approvals repository, and people with keys: what `interlock approve` needs."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from subprocess import run
 from typing import Any
@@ -12,13 +14,20 @@ import yaml
 
 from interlock.api.facts import Approval, Denied
 from interlock.api.values import GateResult
-from interlock.cli import exits, ground
-from interlock.cli.approve import approve
+from interlock.cli import approve, exits, ground
 from interlock.evidence import approvals
 from interlock.gates import change_approval
 from interlock.policy import Policy
 from support import facts, gitrepos, policies
+from support.signed import proofs
 from support.sshkeys import write_private_key
+
+
+def manifest(spec: dict[str, Any]) -> bytes:
+    """The agent's file."""
+    metadata = {"name": facts.NAME, "namespace": policies.NAMESPACE}
+    document = {"apiVersion": "interlock.dev/v1alpha1", "kind": "AgentDeployment"}
+    return yaml.safe_dump(document | {"metadata": metadata, "spec": spec}, sort_keys=False).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +56,7 @@ class Desk:
     def write(self, spec: dict[str, Any]) -> None:
         """Write the agent's file."""
         self.file.parent.mkdir(exist_ok=True)
-        metadata = {"name": facts.NAME, "namespace": policies.NAMESPACE}
-        document = {"apiVersion": "interlock.dev/v1alpha1", "kind": "AgentDeployment"}
-        whole = document | {"metadata": metadata, "spec": spec}
-        self.file.write_text(yaml.safe_dump(whole, sort_keys=False))
+        self.file.write_bytes(manifest(spec))
 
     def commit(self, spec: dict[str, Any]) -> None:
         """Write and commit the agent's file."""
@@ -65,16 +71,26 @@ class Desk:
 
     def approve(self, person: str, *args: str) -> int:
         """Run `interlock approve` as a person; its exit code. Nothing serves, nobody is asked."""
-        common = ["--serving", "none", "--yes", "--key", str(self.key(person))]
-        config = ["--config", str(self.home / "config.yaml")]
-        return exits.main(approve, "interlock approve", [str(self.file), *common, *config, *args])
+        return self.say("approve", person, *args)
+
+    def say(self, command: str, person: str, *args: str) -> int:
+        """Run `interlock approve`, `reject` or `revoke` as a person with a key of theirs."""
+        return self.run(command, "--serving", "none", "--key", str(self.key(person)), *args)
+
+    def run(self, command: str, *args: str, yes: bool = True) -> int:
+        """Run one of the three on the agent's file; nobody is asked where `yes` is given."""
+        words = [str(self.file), "--config", str(self.home / "config.yaml"), *args]
+        words += ["--yes"] if yes else []
+        ran = partial(exits.main, getattr(approve, command), f"interlock {command}", words)
+        with ThreadPoolExecutor(1) as apart:  # it runs an event loop, as some tests do
+            return apart.submit(ran).result()
 
     async def read(self, content: str = facts.CONTENT) -> tuple[list[Approval], list[Denied]]:
         """What the verifier reads."""
         mirror = gitrepos.mirror(self.home / "mirror.git")
         ref = approvals.ref_of(content)
         await mirror.fetch(self.repo.url, {ref: ref})
-        return await approvals.read(mirror, content)
+        return await approvals.read(mirror, content, proofs())
 
     def judge(self, approved: list[Approval]) -> GateResult:
         """What the gate says of them."""
@@ -82,13 +98,16 @@ class Desk:
         return change_approval.evaluate(facts.good_facts(approvals=approved, now=now), self.policy)
 
 
-def desk(home: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """A clone with the good agent committed, an empty approvals repository, a configuration."""
+def desk(home: Path, monkeypatch: pytest.MonkeyPatch, **targets: Any) -> Desk:
+    """A clone with the good agent committed, an empty approvals repository, a configuration.
+
+    `targets` replace documents of the good policy.
+    """
     repo = gitrepos.Repo(home / "approvals.git")
-    documents = policies.documents()
+    documents = policies.documents() | targets
     space = documents["namespaces"]["namespaces"][policies.NAMESPACE]
     space["repositories"][0]["approvals"] = repo.url
-    policy = policies.good_policy(namespaces=documents["namespaces"])
+    policy = policies.good_policy(**documents)
     monkeypatch.setattr(ground, "rules", lambda config: ground.Rules(policy, {}))
     monkeypatch.setenv("HOME", str(home))
     (home / "config.yaml").write_text(json.dumps({"cluster": "factory"}))

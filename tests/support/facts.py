@@ -15,6 +15,7 @@ from interlock.api.facts import (
     Evidence,
     Facts,
     Finding,
+    ForgeAccount,
     Involved,
     ModelSignature,
     Pin,
@@ -175,6 +176,22 @@ def approval(person: str, role: str, **changes: Any) -> Approval:
         "nonce": f"{person}-0123456789",
     }
     return Approval.model_validate(whole | changes)
+
+
+def keyless(person: str, role: str, **changes: Any) -> Approval:
+    """An approval that a person signed with their Sigstore identity."""
+    said = {"strength": "sigstore", "key": "", "issuer": policies.ISSUER}
+    said |= {"identity": policies.email(person), "nonce": f"{person}-keyless-00"}
+    return approval(person, role, **said | changes)
+
+
+def review(person: str, role: str, **changes: Any) -> Approval:
+    """A review in the forge, as its bridge saw it."""
+    account = ForgeAccount(forge=policies.FORGE, id=policies.account(person))
+    said: dict[str, Any] = {"strength": "forge", "key": policies.fingerprint(policies.BRIDGE)}
+    said |= {"account": account, "review": "pull request 7, review 12"}
+    said |= {"nonce": f"{person}-review-000"}
+    return approval(person, role, **said | changes)
 
 
 def quality(**changes: Any) -> Approval:

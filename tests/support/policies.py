@@ -18,6 +18,10 @@ SCANNER = "scanner@security.example"
 EVALUATOR = "evaluator@red-team.example"
 SCANNER_URI = "https://scanner.example/trivy"
 
+FORGE = "https://forge.example"
+BRIDGE = "forge-bridge"
+"""Whose key the bridge to FORGE has in the policy that `known_everywhere` makes."""
+
 NAMESPACE = "line-4"
 REPOSITORY = "https://git.example/line-4/agents.git"
 APPROVALS = "https://git.example/line-4/approvals.git"
@@ -131,6 +135,23 @@ def documents() -> dict[str, Any]:
             "timestampAuthorities": [],
         },
     }
+
+
+def account(person: str) -> int:
+    """The number of a person's account at FORGE."""
+    return 101 + list(ROLES).index(person)
+
+
+def known_everywhere() -> dict[str, Any]:
+    """The same, where each person has a Sigstore identity (their address) and an account too, and
+    the tier `high` counts approvals of all strengths."""
+    whole = documents()
+    for person in whole["people"]["people"]:
+        person["identities"] = [{"identity": email(person["id"]), "issuer": ISSUER}]
+        person["accounts"] = [{"forge": FORGE, "id": account(person["id"])}]
+    whole["trust"]["bridges"] = [{"forge": FORGE, "key": ssh_line(BRIDGE)}]
+    whole["tiers"]["tiers"]["high"]["strengths"] = ["signed", "sigstore", "forge"]
+    return whole
 
 
 def targets(**changes: Any) -> dict[str, bytes]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from interlock.api import facts
 from interlock.api.digests import ModelFile
+from interlock.evidence.approvalfile import Proofs
 from interlock.evidence.sigstore import SigstoreVerifier
 from interlock_sandbox.sigstore import Instance, Recipe, statement
 
@@ -27,6 +28,11 @@ def instance() -> Instance:
 def verifier() -> SigstoreVerifier:
     """A verifier that trusts exactly that Sigstore."""
     return SigstoreVerifier(instance().trusted_root())
+
+
+def proofs() -> Proofs:
+    """What the verifier needs to read that Sigstore's bundles now."""
+    return Proofs(verifier(), now())
 
 
 def now() -> dt.datetime:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from support import policies
 from support.facts import CONTENT, NOW, PATH, at
 from support.policies import NAMESPACE, REPOSITORY, ssh_key
 
@@ -81,17 +82,25 @@ def by_ed25519(key: Ed25519PrivateKey, message: bytes, **options: Any) -> str:
     return sshsig(ed25519_blob(key), sign, message, **options)
 
 
+SK_ED25519 = b"sk-ssh-ed25519@openssh.com"
+
+
+def sk_blob(key: Ed25519PrivateKey) -> bytes:
+    """The public key blob of a FIDO key with ed25519."""
+    raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return string(SK_ED25519) + string(raw) + string(APPLICATION)
+
+
+def sk_sign(key: Ed25519PrivateKey, signed: bytes, flags: int = 1) -> bytes:
+    """The wire form of a FIDO key's signature; flag 1 says that somebody touched it."""
+    tail = bytes([flags]) + struct.pack(">I", 7)
+    return string(SK_ED25519) + string(key.sign(_u2f(signed, tail))) + tail
+
+
 def sk_ed25519(key: Ed25519PrivateKey, message: bytes, flags: int = 1) -> tuple[bytes, str]:
     """Public key blob and SSHSIG as a FIDO key with ed25519 makes them."""
-    raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    kind = b"sk-ssh-ed25519@openssh.com"
-    blob = string(kind) + string(raw) + string(APPLICATION)
-
-    def sign(signed: bytes) -> bytes:
-        tail = bytes([flags]) + struct.pack(">I", 7)
-        return string(kind) + string(key.sign(_u2f(signed, tail))) + tail
-
-    return blob, sshsig(blob, sign, message)
+    blob = sk_blob(key)
+    return blob, sshsig(blob, lambda signed: sk_sign(key, signed, flags), message)
 
 
 def sk_ecdsa(key: ec.EllipticCurvePrivateKey, message: bytes, flags: int = 1) -> tuple[bytes, str]:
@@ -180,6 +189,20 @@ def statement(person: str, role: str, **changes: Any) -> dict[str, Any]:
         "predicateType": "https://interlock.dev/attestation/change-approval/v1",
         "predicate": predicate | changes,
     }
+
+
+def review(person: str, role: str, **changes: Any) -> dict[str, Any]:
+    """A review of the good case as a bridge states it; `changes` are predicate fields."""
+    forge = {
+        "url": policies.FORGE,
+        "account": policies.account(person),
+        "login": person,
+        "pull": 42,
+        "review": "1001",
+        "commit": "c0" * 20,
+        "seen": NOW,
+    }
+    return statement(person, role, **{"forge": forge} | changes)
 
 
 def pae(payload: bytes) -> bytes:

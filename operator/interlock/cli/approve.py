@@ -1,4 +1,4 @@
-"""`interlock approve`: shows a person what changes, asks, signs it with their key, pushes it.
+"""`interlock approve`, `reject` and `revoke`: shows what changes, asks, signs it, pushes it.
 
 What is signed is the committed file's content, for one cluster, place and predecessor. The result
 is read back with the verifier's own parser before it is pushed.
@@ -7,213 +7,152 @@ is read back with the verifier's own parser before it is pushed.
 import json
 import secrets
 import tempfile
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, TypeVar
 
 import click
-from pydantic import TypeAdapter, ValidationError
 
 from interlock.api import digests
-from interlock.api.config import Config, longest_prefix
-from interlock.api.kinds.base import Duration, seconds
-from interlock.cli import exits, ground, manifest, settings, sshkey, usergit
+from interlock.api.config import Config
+from interlock.api.kinds.base import seconds
+from interlock.cli import ballot, exits, ground, pens, settings, texts, usergit
+from interlock.cli.ballot import Asked, Order
 from interlock.cli.difference import changes
-from interlock.cli.exits import BadInput, Failed, Refused
-from interlock.cli.kubectl import Kubectl
 from interlock.cli.manifest import AgentFile
-from interlock.cli.sshkey import Key
-from interlock.cli.statement import Ballot, Decision, envelope, statement
+from interlock.cli.served import Served
+from interlock.cli.statement import statement
 from interlock.cli.tables import printable
-from interlock.cli.usergit import Clone
-from interlock.cli.voter import role_of, voter_of
-from interlock.cluster.cache import Key as AgentKey
-from interlock.decide import view
 from interlock.evidence import approvals
-from interlock.evidence.git import credentials
-from interlock.evidence.statement import Refused as Unreadable
-from interlock.policy import Policy, queries
-from interlock.policy.model import SourceGrant
+
+F = TypeVar("F", bound=Callable[..., None])
+_A_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+_COMMON = (
+    click.argument("file", type=click.Path(path_type=Path, dir_okay=False)),
+    click.option("--role", default="", help="The role in which you speak; the only one otherwise."),
+    click.option("--yes", is_flag=True, help="Do not ask."),
+    click.option("--dry-run", is_flag=True, help="Show all, and sign and push nothing."),
+    click.option("--person", default="", help="Who you are; refused if the key is not theirs."),
+    click.option("--environment", default="", help="Which one you mean; refused for another."),
+    click.option(
+        "--key",
+        "key_file",
+        type=_A_FILE,
+        help="Your SSH key; git's user.signingKey or ~/.ssh/id_ed25519 otherwise.",
+    ),
+    click.option(
+        "--sigstore",
+        type=_A_FILE,
+        metavar="FILE",
+        help="Sign without a key, at the Sigstore of this client trust configuration.",
+    ),
+    click.option(
+        "--identity-token-file",
+        "token_file",
+        type=_A_FILE,
+        help="Who you are there; a browser asks you otherwise.",
+    ),
+    click.option(
+        "--pull",
+        type=click.IntRange(min=1),
+        metavar="NUMBER",
+        help="FILE as the head of this pull request has it, not as HEAD.",
+    ),
+    click.option("--serving", default="", help=ground.SERVING),
+    click.option("-n", "--namespace", default="", help="Where the file does not say it."),
+    click.option("--kubeconfig", default="", metavar="FILE", help="As kubectl takes it."),
+    click.option("--context", default="", metavar="NAME", help="As kubectl takes it."),
+    click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text"),
+    settings.option,
+)
+_WHY = click.option("--reason", required=True, help="Signed with it; at most 1024 characters.")
 
 
-class Served(NamedTuple):
-    """What serves, as far as it is known."""
-
-    digest: str
-    """Empty where nothing serves."""
-    spec: dict[str, Any] | None
-    """None where nothing serves, or its content is not known here."""
-
-
-class Order(NamedTuple):
-    """A vote that is ready to be signed, and where it goes."""
-
-    ballot: Ballot
-    source: SourceGrant
-    valid: str
-    """A Duration."""
+def _common(command: F) -> F:
+    for option in reversed(_COMMON):
+        command = option(command)
+    return command
 
 
 @click.command(epilog=exits.HELP)
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--role", default="", help="The role in which you approve; the only one otherwise.")
-@click.option("--reason", default="", help="Signed with the approval; at most 1024 characters.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--person", default="", help="Who you are; refused if the key is somebody else's.")
-@click.option(
-    "--key",
-    "key_file",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Your SSH key; git's user.signingKey or ~/.ssh/id_ed25519 otherwise.",
-)
-@click.option("--serving", default="", help=ground.SERVING)
+@_common
+@click.option("--reason", default="", help="Signed with it; at most 1024 characters.")
 @click.option("--valid", default="72h", show_default=True, help="How long it holds, such as 8h.")
 @click.option(
-    "--decision",
-    type=click.Choice(["approve", "reject", "revoke"]),
-    default="approve",
-    show_default=True,
+    "--override", multiple=True, metavar="FREEZE", help="Lift a freeze for this content, too."
 )
-@click.option("-n", "--namespace", default="", help="Where the file does not say its namespace.")
-@click.option("--kubeconfig", default="", metavar="FILE", help="As kubectl takes it.")
-@click.option("--context", default="", metavar="NAME", help="As kubectl takes it.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
-@settings.option
-def approve(
-    *,
-    file: Path,
-    role: str,
-    reason: str,
-    yes: bool,
-    person: str,
-    key_file: Path | None,
-    serving: str,
-    valid: str,
-    decision: str,
-    namespace: str,
-    kubeconfig: str,
-    context: str,
-    output: str,
-    config_file: Path | None,
-) -> None:
-    """Approve FILE as it is committed, or say no.
+def approve(**given: Any) -> None:
+    """Approve FILE as it is committed.
 
     It shows the difference to what serves, asks, signs with your SSH key (an agent, a security key
     and a passphrase all work) and pushes to the approvals repository that governance names.
     """
-    config = settings.load(config_file)
-    clone, path, agent = _committed(file, namespace)
-    policy = ground.rules(config).policy
-    kubectl = Kubectl(kubeconfig, context)
-    served = _told(clone, path, agent, serving) if serving else _asked(kubectl, agent)
+    _cast(Asked(decision="approve", **given))
+
+
+@click.command(epilog=exits.HELP)
+@_common
+@_WHY
+def reject(**given: Any) -> None:
+    """Say no to FILE as it is committed: it is a veto until you approve the same content.
+
+    Whoever holds a role may, also where a cluster cannot be read.
+    """
+    _cast(Asked(decision="reject", **given))
+
+
+@click.command(epilog=exits.HELP)
+@_common
+@_WHY
+def revoke(**given: Any) -> None:
+    """Take back your approval of FILE as it is committed. It vetoes until you approve again."""
+    _cast(Asked(decision="revoke", **given))
+
+
+def _cast(asked: Asked) -> None:
+    config = settings.load(asked.config_file)
     with tempfile.TemporaryDirectory(prefix="interlock-") as scratch:
-        key = sshkey.find(key_file, clone.setting("user.signingKey"), Path(scratch))
-        voter = voter_of(policy, key.fingerprint, person)
-        ballot = Ballot(
-            content=agent.digest,
-            decision=cast(Decision, decision),
-            cluster=config.cluster,
-            repository="",
-            ref="",
-            path=path,
-            environment=queries.environment(policy, agent.namespace),
-            namespace=agent.namespace,
-            predecessor=served.digest,
-            policy_digest=policy.digest,
-            person=voter.id,
-            role=role_of(policy, agent, voter, role),
-            reason=reason,
-        )
-        order = _order(ballot, _source(clone, policy, agent, path), _duration(valid))
-        _refuse_nothing(order.ballot, served)
-        _confirm(agent, served, order, quiet=output == "json", yes=yes)
-        name, data = _signed(order, key)
-    commit = _push(clone, config, order, name, data)
-    _tell(order, name, commit, as_json=output == "json")
-
-
-def _committed(file: Path, namespace: str) -> tuple[Clone, str, AgentFile]:
-    """Return the clone, the file's path in it, and the agent as HEAD has it."""
-    if not file.exists():
-        raise BadInput(f"there is no file {file}")
-    clone = Clone.around(file)
-    if clone is None:
-        raise Refused(f"{file} lies in no git repository. Approve in a clone of the team's.")
-    path = clone.relative(file)
-    return clone, path, manifest.parse(file, clone.committed(path), namespace)
-
-
-def _asked(kubectl: Kubectl, agent: AgentFile) -> Served:
-    """Return what serves by the cluster's records."""
-    seen = ground.running(kubectl, AgentKey(agent.namespace, agent.name)).seen
-    serving = view.serving(seen)
-    return Served(serving.digest, serving.spec.dump()) if serving else Served("", None)
-
-
-def _told(clone: Clone, path: str, agent: AgentFile, text: str) -> Served:
-    """Return what serves as `--serving` says it; its content is found in the file's history."""
-    digest = ground.serving(text)
-    for data in clone.versions(path) if digest else ():
-        try:
-            old = manifest.parse(agent.path, data, agent.namespace)
-        except BadInput:
-            continue
-        if old.digest == digest:
-            return Served(digest, old.dumped)
-    return Served(digest, None)
-
-
-def _source(clone: Clone, policy: Policy, agent: AgentFile, path: str) -> SourceGrant:
-    source = usergit.source(clone, policy, agent.namespace, path)
-    if source is None:
-        remotes = ", ".join(clone.remotes()) or "none"
-        raise Refused(
-            f"governance lets no remote of this clone deliver {path} to {agent.namespace} "
-            f"(remotes: {remotes}). Use a clone of the team's repository."
-        )
-    return source
-
-
-def _order(ballot: Ballot, source: SourceGrant, valid: str) -> Order:
-    return Order(ballot._replace(repository=source.url, ref=source.ref), source, valid)
-
-
-def _duration(text: str) -> str:
-    try:
-        return TypeAdapter(Duration).validate_python(text)
-    except ValidationError:
-        raise BadInput(f"--valid {text!r}: expected a duration such as 30m or 72h") from None
-
-
-def _refuse_nothing(ballot: Ballot, served: Served) -> None:
-    if ballot.decision == "approve" and ballot.content == served.digest:
-        short = digests.short(ballot.content)
-        raise Refused(f"there is nothing to approve: {short} is what serves already.")
-
-
-def _confirm(agent: AgentFile, served: Served, order: Order, *, quiet: bool, yes: bool) -> None:
-    """Show what changes and ask; saying no ends the command."""
-    ballot = order.ballot
-    lines = difference(agent, served)
-    click.echo("\n".join(lines), err=quiet)
-    until = f"valid for {order.valid}" if ballot.decision == "approve" else "in force at once"
-    question = (
-        f"{ballot.decision.capitalize()} {digests.short(ballot.content)} for {ballot.environment}"
-        f" on {ballot.cluster} as {ballot.person} ({ballot.role}), {until}?"
+        order = ballot.prepare(asked, config, Path(scratch))
+        _show(asked, order, config)
+        if asked.dry_run:
+            _tell(asked, order, "", "")
+            return
+        if not asked.yes:
+            click.confirm(question(asked, order), abort=True, err=asked.output == "json")
+        name, data = _signed(asked, order)
+    url, ref = order.source.approvals, approvals.ref_of(order.ballot.content)
+    # A no is always added: a ref too full to be read counts nobody's yes.
+    room = usergit.MAX_FILES if asked.decision == "approve" else usergit.MAX_LISTED
+    commit = order.clone.add_file(
+        url, ref, name, data, author=order.ballot.person, access=order.access, room=room
     )
-    if not yes:
-        click.confirm(question, abort=True, err=quiet)
+    _tell(asked, order, name, commit)
+
+
+def _show(asked: Asked, order: Order, config: Config) -> None:
+    """Show what changes and what was said of it so far."""
+    lines = difference(order.agent, order.served)
+    model = order.agent.spec.model
+    specs = order.served, order.agent.dumped
+    registry = model.registry if model else "default"
+    lines += texts.changed(order.clone, order.ballot.path, config, registry, specs)
+    click.echo("\n".join([*lines, *order.votes.lines()]), err=asked.output == "json")
+
+
+def question(asked: Asked, order: Order) -> str:
+    """Return what a person is asked before anything is signed."""
+    said = order.ballot
+    until = f"valid for {asked.valid}" if said.decision == "approve" else "in force at once"
+    lifts = f", lifting {', '.join(said.overrides)}" if said.overrides else ""
+    return (
+        f"{said.decision.capitalize()} {digests.short(said.content)} for {said.environment}"
+        f" on {said.cluster} as {said.person} ({said.role}), {until}{lifts}?"
+    )
 
 
 def difference(agent: AgentFile, served: Served) -> list[str]:
     """Return what an approver must see: each field of content that changes."""
-    about = f"{agent.namespace}/{agent.name}: {digests.short(agent.digest)}"
-    if not served.digest:
-        head = f"{about} is new; nothing runs."
-    elif served.spec is None:
-        head = f"{about} replaces {digests.short(served.digest)}, whose content is not known here."
-    else:
-        head = f"{about} replaces {digests.short(served.digest)}."
     found = changes(served.spec, agent.dumped)
     width = max((len(one.field) for one in found), default=0)
     lines = [
@@ -221,45 +160,48 @@ def difference(agent: AgentFile, served: Served) -> list[str]:
         f"{printable(one.new) or '(none)'}"
         for one in found
     ]
-    return [head, *lines]
+    return [_headline(agent, served), *lines]
 
 
-def _signed(order: Order, key: Key) -> tuple[str, bytes]:
-    """Return name and bytes of the envelope, read back as the verifier will."""
+def _headline(agent: AgentFile, served: Served) -> str:
+    about = f"{agent.namespace}/{agent.name}: {digests.short(agent.digest)}"
+    if served.unread:
+        return f"{about}; {served.unread}"
+    if not served.digest:
+        return f"{about} is new; nothing runs."
+    if served.spec is None:
+        return f"{about} replaces {digests.short(served.digest)}, whose content is not known here."
+    return f"{about} replaces {digests.short(served.digest)}."
+
+
+def _signed(asked: Asked, order: Order) -> tuple[str, bytes]:
+    """Return name and bytes of the file to push."""
     nonce = secrets.token_hex(16)
-    valid = timedelta(seconds=seconds(order.valid))
+    valid = timedelta(seconds=seconds(asked.valid))
     payload = statement(order.ballot, nonce, datetime.now(UTC), valid)
-    armored = sshkey.sign(key, approvals.pae(payload), approvals.NAMESPACE)
-    data = envelope(payload, armored)
-    try:
-        read = approvals.parse(data, order.ballot.content)
-    except Unreadable as error:
-        raise Failed(f"what was signed would not be read: {error}") from None
-    if read.key != key.fingerprint:
-        raise Failed(f"ssh-keygen signed with {read.key}, expected {key.fingerprint}")
-    return f"{order.ballot.person}.{nonce}.dsse.json", data
+    data = pens.signed(order.pen, payload, order.ballot.content, order.policy)
+    return f"{order.ballot.person}.{nonce}.{order.pen.suffix}", data
 
 
-def _push(clone: Clone, config: Config, order: Order, name: str, data: bytes) -> str:
-    url, ref = order.source.approvals, approvals.ref_of(order.ballot.content)
-    access = credentials(longest_prefix(config.git, url), url)
-    return clone.add_file(url, ref, name, data, author=order.ballot.person, access=access)
+def _tell(asked: Asked, order: Order, name: str, commit: str) -> None:
+    ref = approvals.ref_of(order.ballot.content)
+    if asked.output == "json":
+        click.echo(json.dumps(dict(_body(order, name, commit)), indent=2, ensure_ascii=False))
+    elif commit:
+        click.echo(f"Signed and pushed: {ref} in {order.source.approvals}")
+    else:
+        click.echo(f"{question(asked, order)} Nothing was signed: --dry-run.")
 
 
-def _tell(order: Order, name: str, commit: str, *, as_json: bool) -> None:
-    ballot, ref = order.ballot, approvals.ref_of(order.ballot.content)
-    if as_json:
-        body = {
-            "content": ballot.content,
-            "decision": ballot.decision,
-            "person": ballot.person,
-            "role": ballot.role,
-            "predecessor": ballot.predecessor or "none",
-            "repository": order.source.approvals,
-            "ref": ref,
-            "file": name,
-            "commit": commit,
-        }
-        click.echo(json.dumps(body, indent=2))
-        return
-    click.echo(f"Signed and pushed: {ref} in {order.source.approvals}")
+def _body(order: Order, name: str, commit: str) -> Iterator[tuple[str, Any]]:
+    said = order.ballot
+    for field in ("content", "decision", "cluster", "environment", "namespace", "path"):
+        yield field, getattr(said, field)
+    yield from (("person", said.person), ("role", said.role), ("strength", order.pen.strength))
+    yield "predecessor", said.predecessor or "none"
+    yield "overrides", list(said.overrides)
+    found = changes(order.served.spec, order.agent.dumped)
+    yield "changes", [change._asdict() for change in found]
+    yield "repository", order.source.approvals
+    yield "ref", approvals.ref_of(said.content)
+    yield from (("file", name), ("commit", commit))

@@ -15,7 +15,11 @@ from interlock.cli.tables import moment, printable
 WAIT_SECONDS = 60
 """A request that nobody answered within 60 s expires; waiting longer is of no use."""
 
-DONE = {"Release": "released; the gates run again", "Restore": "restored; the gates run again"}
+DONE = {
+    "Release": "released; the gates run again",
+    "Restore": "restored; the gates run again",
+    "BreakGlass": "the glass is broken; the gates run again",
+}
 
 
 class Answer(NamedTuple):
@@ -33,7 +37,8 @@ def ask(kubectl: Kubectl, kind: str, spec: Mapping[str, Any], *, wait: bool) -> 
 
     Raises Refused with the controller's sentence, Failed where nobody answers.
     """
-    path = collection(f"{kind.lower()}s", kubectl.namespace)
+    plural = kind.lower() + ("es" if kind.endswith("s") else "s")
+    path = collection(plural, kubectl.namespace)
     metadata = {"generateName": f"{spec['agent']}-"}
     body = {"apiVersion": names.API_VERSION, "kind": kind, "metadata": metadata, "spec": dict(spec)}
     asked = datetime.now(UTC)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 
@@ -76,7 +76,7 @@ def check(
     config = settings.load(config_file)
     agent = manifest.read(file, namespace)
     rules = ground.rules(config)
-    place = _place(config, Kubectl(kubeconfig, context), Key(agent.namespace, agent.name), serving)
+    place = _place(config, Kubectl(kubeconfig, context), agent, serving)
     facts, results = asyncio.run(_judged(agent, config, rules, place))
     said = _as_json(facts, results) if output == "json" else _as_text(agent, facts, results, rules)
     click.echo(said)
@@ -106,10 +106,11 @@ def held(facts: Facts, results: Sequence[GateResult]) -> str:
     return f"its behaviour is held ({hold.cause})" if hold and not counted else ""
 
 
-def _place(config: Config, kubectl: Kubectl, key: Key, said: str) -> Place:
+def _place(config: Config, kubectl: Kubectl, agent: AgentFile, said: str) -> Place:
     if said:
         seen = Observed(wanted=None)
         return Place(config.cluster, None, seen, "", ground.serving(said))
+    key = Key(agent.namespace, agent.name)
     found: Running = ground.running(kubectl, key)
     since = since_commit(found.cache, key, found.seen)
     return Place(config.cluster, kubectl, found.seen, since, None)
@@ -129,19 +130,12 @@ async def _judged(
 
 
 def _facts(agent: AgentFile, rules: Rules, place: Place, findings: Findings) -> Facts:
-    subject = Subject(
-        namespace=agent.namespace,
-        name=agent.name,
-        spec=agent.dumped,
-        digest=agent.digest,
-        behaviour=digests.behaviour(agent.dumped),
-    )
     return assemble(
-        subject=subject,
+        subject=agent.subject,
         purpose=Purpose.PROMOTION,
         findings=findings,
         policy=rules.policy,
-        context=_context(rules, place, subject),
+        context=_context(rules, place, agent.subject),
         now=datetime.now(UTC),
     )
 
@@ -222,7 +216,7 @@ def _as_json(facts: Facts, results: Sequence[GateResult]) -> str:
         "verdict": verdict(results),
         "held": held(facts, results),
         "policyDigest": facts.policy_digest,
-        "outcomes": [_outcome(one) for one in results],
+        "outcomes": [one.plain() for one in results],
     }
     return json.dumps(body, indent=2, ensure_ascii=False)
 
@@ -234,22 +228,9 @@ def _as_text(agent: AgentFile, facts: Facts, results: Sequence[GateResult], rule
         f"{agent.namespace}/{agent.name} would be {digests.short(agent.digest)};"
         f" {serves} serves. Tier {tier or 'unknown'}.",
         "",
-        *verdict_lines([_outcome(one) for one in results]),
+        *verdict_lines([one.plain() for one in results]),
     ]
     if why := held(facts, results):
         lines.append(f"  held   {why}")
     said = "It serves already; nothing would move" if _serves(facts) else verdict(results)
     return "\n".join([*lines, "", f"{said}. Policy {facts.policy_digest[:10]}."])
-
-
-def _outcome(result: GateResult) -> dict[str, Any]:
-    return {
-        "gate": result.gate,
-        "outcome": result.outcome.value,
-        "reason": result.reason.value,
-        "message": result.message,
-        "got": result.got,
-        "expected": result.expected,
-        "unblock": list(result.unblock),
-        "evidence": list(result.evidence),
-    }

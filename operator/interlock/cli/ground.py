@@ -72,7 +72,7 @@ def running(kubectl: Kubectl, key: Key) -> Running:
         raise BadInput(
             f"what serves cannot be read ({error.message}). Give --serving none or a digest."
         ) from None
-    return Running(cache, _observed(cache, key))
+    return Running(cache, observed(cache, key))
 
 
 def serving(text: str) -> str:
@@ -85,7 +85,8 @@ def serving(text: str) -> str:
     return digest
 
 
-def _observed(cache: Cache, key: Key) -> Observed:
+def observed(cache: Cache, key: Key) -> Observed:
+    """Return an agent as its records show it: enough to say what serves, held and spent."""
     parser = Parser(_AsStored(()))
     revisions = {n: parser.revision(o) for n, o in cache.of("AgentRevision", key.home).items()}
     transitions = [parser.transition(o) for o in cache.of("AgentTransition", key.home).values()]

@@ -13,7 +13,7 @@ from interlock.cli.tables import age, table
 from interlock.cli.tree import Since, Whole, tree
 from interlock.cli.why import explain
 
-COLUMNS = ("ready", "serving", "candidate", "gate", "reason", "rollback")
+COLUMNS = ("ready", "serving", "candidate", "gate", "reason", "rollback", "breakGlass")
 
 
 @click.command(

@@ -15,12 +15,17 @@ COMMANDS: dict[str, Lazy] = {
     "pin": Lazy("interlock.cli.pin:pin", "Write the digests of what a file names into it."),
     "check": Lazy("interlock.cli.check:check", "Give the verdict that the controller will give."),
     "approve": Lazy("interlock.cli.approve:approve", "Sign a change and push the approval."),
+    "reject": Lazy("interlock.cli.approve:reject", "Say no to a change: a veto."),
+    "revoke": Lazy("interlock.cli.approve:revoke", "Take back an approval of yours."),
     "governance": Lazy("interlock.cli.governance:governance", "Keep the governance repository."),
     "audit": Lazy("interlock.cli.audit:audit", "Verify the log of records, offline."),
     "run": Lazy("interlock.cli.run:run", "Run verifier and controller as one service."),
     "controller": Lazy("interlock.cli.run:controller", "Run the controller."),
     "verifier": Lazy("interlock.cli.run:verifier", "Run the verifier."),
     "sync": Lazy("interlock.cli.run:sync", "Run the git syncer."),
+    "forge-bridge": Lazy(
+        "interlock.bridge.command:forge_bridge", "Sign what it sees of reviews in forges."
+    ),
     "uninstall": Lazy("interlock.cli.uninstall:uninstall", "Delete all agents, in order."),
     "follow": Lazy("interlock.cli.follow:follow", "Append the cluster's records to a log."),
 }

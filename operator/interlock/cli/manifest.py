@@ -1,6 +1,7 @@
 """An agent's file as a person or CI holds it: read as strictly as the cluster reads it."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from interlock.api import digests
+from interlock.api.facts import Subject
 from interlock.api.kinds import AgentDeployment, AgentDeploymentSpec
 from interlock.cli.exits import BadInput
 from interlock.policy import strict_yaml
@@ -34,6 +36,17 @@ class AgentFile:
     def digest(self) -> str:
         """The content digest: what people approve."""
         return digests.content(self.namespace, self.name, self.dumped)
+
+    @property
+    def subject(self) -> Subject:
+        """What gates judge."""
+        return Subject(
+            namespace=self.namespace,
+            name=self.name,
+            spec=self.dumped,
+            digest=self.digest,
+            behaviour=digests.behaviour(self.dumped),
+        )
 
 
 def read(path: Path, namespace: str = "") -> AgentFile:
@@ -75,15 +88,29 @@ def config_maps(folder: Path) -> dict[str, dict[str, str]]:
     return {name: data for document in _documents(folder) for name, data in _config_map(document)}
 
 
+def config_maps_in(files: Mapping[str, bytes]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield name and data of each ConfigMap whose manifest is one of these files, by file name."""
+    manifests = sorted(name for name in files if name.endswith(SUFFIXES))
+    for name in manifests[:MAX_NEIGHBOURS]:
+        if document := _document(files[name]):
+            yield from _config_map(document)
+
+
 def _documents(folder: Path) -> Iterator[Mapping[str, Any]]:
     files = sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES and file.is_file())
     for file in files[:MAX_NEIGHBOURS]:
-        try:
-            document = strict_yaml.load(file.read_bytes(), limit=MAX_BYTES)
-        except (OSError, ValueError):
-            continue  # somebody else's file; the syncer will say what is wrong with it
-        if isinstance(document, Mapping):
-            yield document
+        with suppress(OSError):
+            if document := _document(file.read_bytes()):
+                yield document
+
+
+def _document(data: bytes) -> Mapping[str, Any] | None:
+    """Return a document, or None: it is somebody else's; the syncer will say what is wrong."""
+    try:
+        document = strict_yaml.load(data, limit=MAX_BYTES)
+    except ValueError:
+        return None
+    return document if isinstance(document, Mapping) else None
 
 
 def _config_map(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:

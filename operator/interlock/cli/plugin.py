@@ -25,6 +25,9 @@ COMMANDS: dict[str, Lazy] = {
     "release": Lazy("interlock.cli.act:release", "Lift the hold of a requested rollback."),
     "quarantine": Lazy("interlock.cli.act:quarantine", "No traffic, no pods; evidence is kept."),
     "restore": Lazy("interlock.cli.act:restore", "Lift a quarantine."),
+    "break-glass": Lazy(
+        "interlock.cli.glass:break_glass", "Let a content in before its approvals are there."
+    ),
     "pause": Lazy("interlock.cli.pause:pause", "Stop promotions of an agent."),
     "resume": Lazy("interlock.cli.pause:resume", "Let promotions of an agent go on."),
     "completion": Lazy("interlock.cli.complete:completion", "Print a shell's completion script."),

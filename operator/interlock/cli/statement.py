@@ -32,6 +32,8 @@ class Ballot(NamedTuple):
     person: str
     role: str
     reason: str
+    overrides: tuple[str, ...] = ()
+    """Freezes that it lifts."""
 
 
 def statement(ballot: Ballot, nonce: str, now: datetime, valid: timedelta) -> bytes:
@@ -53,6 +55,8 @@ def statement(ballot: Ballot, nonce: str, now: datetime, valid: timedelta) -> by
         "nonce": nonce,
         "reason": ballot.reason,
     }
+    if ballot.overrides:
+        predicate["overrides"] = list(ballot.overrides)
     subject = {"name": AGENT_CONTENT, "digest": {"sha256": ballot.content}}
     return json.dumps(
         {

@@ -8,7 +8,7 @@ checked out and no branch moves. Foreign bytes are read elsewhere.
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,11 @@ from interlock.policy.model import SourceGrant
 MAX_TRIES = 5
 """How often a push is tried again after somebody else's."""
 MAX_FILES = 64
+MAX_LISTED = 1024
+"""Files of one folder that are looked at."""
+MAX_BYTES = 256 * 1024
+PULLS = ("refs/pull/{}/head", "refs/merge-requests/{}/head")
+"""Where forges keep the head of a pull request: Gitea, Forgejo and GitHub; GitLab."""
 MAX_COMMITS = 200
 """How far back a file's history is searched."""
 _SCP = re.compile(r"(?:[^@/]+@)?([^:/]+):(?!//)(.+)")
@@ -28,11 +33,14 @@ class Clone(NamedTuple):
     """A working copy."""
 
     top: Path
+    commit: str = "HEAD"
+    """Whose files are meant: what is checked out, or the head of a pull request."""
 
     @classmethod
     def around(cls, file: Path) -> "Clone | None":
-        """Return the clone in which a file lies, or None."""
-        done = _run(file.resolve().parent, "rev-parse", "--show-toplevel")
+        """Return the clone in which a file lies, or would lie; or None."""
+        folder = next(each for each in file.resolve().parents if each.is_dir())
+        done = _run(folder, "rev-parse", "--show-toplevel")
         return cls(Path(done.stdout.decode().rstrip("\n"))) if done.returncode == 0 else None
 
     @property
@@ -42,8 +50,8 @@ class Clone(NamedTuple):
 
     @property
     def head(self) -> str:
-        """The commit that is checked out."""
-        return self._out("rev-parse", "--verify", "HEAD^{commit}")
+        """The id of the commit that is meant."""
+        return self._out("rev-parse", "--verify", f"{self.commit}^{{commit}}")
 
     @property
     def branch(self) -> str:
@@ -56,8 +64,15 @@ class Clone(NamedTuple):
         return file.resolve().relative_to(self.top.resolve()).as_posix()
 
     def committed(self, path: str) -> bytes:
-        """Return a file as HEAD has it. Raises Refused unless the working copy is the same."""
-        done = _run(self.top, "cat-file", "blob", f"HEAD:{path}")
+        """Return a file as the commit has it.
+
+        Raises Refused where it has none, or the working copy of what is checked out differs.
+        """
+        done = _run(self.top, "cat-file", "blob", f"{self.commit}:{path}")
+        if self.commit != "HEAD":
+            if done.returncode != 0:
+                raise Refused(f"the pull request has no file {path}.")
+            return done.stdout
         if done.returncode != 0:
             raise Refused(f"{path} is not committed. Commit and push it first.")
         if _run(self.top, "diff", "--quiet", "HEAD", "--", path).returncode != 0:
@@ -67,12 +82,40 @@ class Clone(NamedTuple):
             )
         return done.stdout
 
-    def versions(self, path: str) -> list[bytes]:
-        """Return the file as the commits that changed it have it, newest first."""
+    def versions(self, path: str) -> Iterator[tuple[str, bytes]]:
+        """Yield the commits that changed a file, with the file as each has it, newest first."""
         limit = f"--max-count={MAX_COMMITS}"
-        commits = self._out("rev-list", limit, "HEAD", "--", path).split()
-        found = (_run(self.top, "cat-file", "blob", f"{one}:{path}") for one in commits)
-        return [done.stdout for done in found if done.returncode == 0]
+        for commit in self._out("rev-list", limit, self.commit, "--", path).split():
+            done = _run(self.top, "cat-file", "blob", f"{commit}:{path}")
+            if done.returncode == 0:
+                yield commit, done.stdout
+
+    def folder(self, commit: str, path: str) -> dict[str, bytes]:
+        """Return the small plain files of a folder as a commit has it, by name; none for none."""
+        listed = _run(self.top, "ls-tree", "-z", "-l", "--end-of-options", f"{commit}:{path}")
+        return {
+            name: _run(self.top, "cat-file", "blob", blob).stdout
+            for mode, blob, size, name in _entries(listed.stdout)[:MAX_LISTED]
+            if mode == "100644" and size <= MAX_BYTES
+        }
+
+    def pull(self, number: int, policy: Policy) -> "Clone":
+        """Return this clone with the head of a pull request, fetched just now, as what is meant.
+
+        It is one of the repository that governance names, and not of somebody's fork of it. Nothing
+        is checked out. Raises Refused where there is no such pull request.
+        """
+        spaces = policy.namespaces.namespaces.values()
+        granted = {place(source.url) for space in spaces for source in space.repositories}
+        refs = [pattern.format(number) for pattern in PULLS]
+        for url in (url for url in self.remotes() if place(url) in granted):
+            for ref in refs:
+                if tip := self.remote_tip(url, ref, {}):
+                    return self._replace(commit=tip)
+        raise Refused(
+            f"no remote of this clone that governance names has a pull request {number} "
+            f"({' or '.join(refs)})."
+        )
 
     def setting(self, key: str) -> str:
         """Return a value of the user's git configuration, `~` resolved; empty for none."""
@@ -85,16 +128,24 @@ class Clone(NamedTuple):
         return list(dict.fromkeys(line.split("\t")[1].rpartition(" ")[0] for line in lines))
 
     def add_file(
-        self, url: str, ref: str, name: str, data: bytes, *, author: str, access: Mapping[str, str]
+        self,
+        url: str,
+        ref: str,
+        name: str,
+        data: bytes,
+        *,
+        author: str,
+        access: Mapping[str, str],
+        room: int = MAX_FILES,
     ) -> str:
-        """Add a file to the flat tree of a remote ref, keeping all that is there.
+        """Add a file to the flat tree of a remote ref, keeping all that is there, `room` at most.
 
         Somebody else's push in between is no loss: the file is added to theirs. Returns the commit.
         """
         blob = self._out("hash-object", "-w", "--stdin", stdin=data)
         for _ in range(MAX_TRIES):
-            old = self._remote_tip(url, ref, access)
-            commit = self._commit(old, f"100644 blob {blob}\t{name}", author)
+            old = self.remote_tip(url, ref, access)
+            commit = self._commit(old, f"100644 blob {blob}\t{name}", author, room)
             lease = f"--force-with-lease={ref}:{old}"
             done = _run(
                 self.top,
@@ -108,11 +159,11 @@ class Clone(NamedTuple):
             )
             if done.returncode == 0:
                 return commit
-            if self._remote_tip(url, ref, access) == old:
+            if self.remote_tip(url, ref, access) == old:
                 raise Failed(f"{url} did not take the approval: {_said(done)}")
         raise Failed(f"{url}: others pushed to {ref} {MAX_TRIES} times in between. Try again.")
 
-    def _remote_tip(self, url: str, ref: str, access: Mapping[str, str]) -> str:
+    def remote_tip(self, url: str, ref: str, access: Mapping[str, str]) -> str:
         """Return the commit of a remote ref, its objects fetched; empty where there is none."""
         listed = _run(self.top, "ls-remote", "--quiet", url, ref, env=access)
         if listed.returncode != 0:
@@ -125,11 +176,11 @@ class Clone(NamedTuple):
                 raise Failed(f"{url} cannot be fetched: {_said(fetched)}")
         return tip
 
-    def _commit(self, old: str, entry: str, author: str) -> str:
+    def _commit(self, old: str, entry: str, author: str, room: int) -> str:
         listed = _run(self.top, "ls-tree", "-z", old).stdout if old else b""
-        if listed.count(b"\0") >= MAX_FILES:
+        if listed.count(b"\0") >= room:
             raise Refused(
-                f"there are {MAX_FILES} approvals of this content, and no more are read. "
+                f"there are {room} approvals of this content, and no more are read. "
                 "Change the content, so that it gets a ref of its own."
             )
         tree = self._out("mktree", "-z", stdin=listed + entry.encode() + b"\0")
@@ -144,6 +195,17 @@ class Clone(NamedTuple):
         if done.returncode != 0:
             raise Failed(f"git {args[0]} failed in {self.top}: {_said(done)}")
         return done.stdout.decode().strip()
+
+
+def _entries(listed: bytes) -> list[tuple[str, str, int, str]]:
+    """Return (mode, object, size, name) of each blob that `ls-tree -z -l` lists."""
+    found = []
+    for line in listed.split(b"\0")[:-1]:
+        head, _, name = line.partition(b"\t")
+        mode, kind, blob, size = head.decode().split()
+        if kind == "blob":
+            found.append((mode, blob, int(size), name.decode(errors="replace")))
+    return found
 
 
 def source(clone: Clone, policy: Policy, namespace: str, path: str) -> SourceGrant | None:

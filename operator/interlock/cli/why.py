@@ -161,5 +161,9 @@ def _foot(agent: Agent) -> str:
     allowed = spec["verdict"] == "Allowed"
     rule = "Every line passes." if allowed else "Nothing moves until every line passes."
     fresh = ((agent.governance or {}).get("status") or {}).get("freshness", "")
-    policy = f"Policy {short(spec['policyDigest'])}{f' ({fresh.lower()})' if fresh else ''}."
+    versions = spec.get("policyVersions") or {}
+    said = [fresh.lower()] if fresh else []
+    said += [f"{role} {versions[role]}" for role in ("targets", "revocations") if role in versions]
+    about = f" ({', '.join(said)})" if said else ""
+    policy = f"Policy {short(spec['policyDigest'])}{about}."
     return f"{rule} {policy} Decision {agent.decision['metadata']['name']}, replayable."

@@ -79,10 +79,15 @@ def involved(commit: CommitInfo) -> set[Involved]:
         if header.name in _WRITERS
         for address in _addresses(header.value)
     }
-    found |= {Involved(kind="coauthor", id=_clean(text)) for text in _COAUTHOR.findall(message)}
+    found |= {Involved(kind="coauthor", id=address) for address in coauthors(message)}
     if key := _signer(headers, message):
         found.add(Involved(kind="signer", id=key))
     return found
+
+
+def coauthors(message: bytes) -> list[str]:
+    """Return the addresses that the trailers of a commit's message name."""
+    return [_clean(text) for text in _COAUTHOR.findall(message)]
 
 
 def _headers(head: bytes) -> list[_Header]:

@@ -16,13 +16,21 @@ from pydantic import ValidationError
 from interlock.api import digests, facts
 from interlock.api.config import Config
 from interlock.api.digests import ModelFile
-from interlock.api.facts import Approval, Change, Denied, Findings, Unresolved
+from interlock.api.facts import (
+    NOT_FAST_FORWARD,
+    Approval,
+    Change,
+    Denied,
+    Findings,
+    Unresolved,
+)
 from interlock.api.kinds.deployment import AgentDeploymentSpec
 from interlock.api.reasons import Reason
 from interlock.api.values import Clock
 from interlock.evidence import agentfile, approvals, authors, bundles
 from interlock.evidence.filelock import locked
-from interlock.evidence.git import Mirror, mirror_for
+from interlock.evidence.git import Mirror, Seen, mirror_for
+from interlock.evidence.gitrefs import NOTHING_SEEN
 from interlock.evidence.hashing import HashCache
 from interlock.evidence.http import Blob, SourceError, SourceRefused
 from interlock.evidence.oci import Reference
@@ -102,15 +110,17 @@ class Gatherer:
         evidence, denied = await self._evidence(spec, resolved, policy)
         granted = policy.namespaces.namespaces.get(request.namespace)
         content = digests.content(request.namespace, request.name, request.spec)
-        approved, refused = await self._approvals(granted, content)
+        proofs = approvals.Proofs(self._verifier_for(policy), self._clock())
+        approved, refused = await self._approvals(granted, content, proofs)
+        change, moved = await self._change(granted, request, content, evidence)
         return Findings(
             pins=pins(spec, resolved),
             registered=registered(resolved),
             evidence=evidence,
-            denied=denied + refused,
+            denied=denied + refused + moved,
             content=resolved.model.content if resolved.model else None,
             approvals=approved,
-            change=await self._change(granted, request, content, evidence),
+            change=change,
             files=self._files(resolved),
         )
 
@@ -135,16 +145,16 @@ class Gatherer:
         return await asyncio.to_thread(bundles.read, blobs, verifier, files, self._clock())
 
     async def _approvals(
-        self, granted: NamespacePolicy | None, content: str
+        self, granted: NamespacePolicy | None, content: str, proofs: approvals.Proofs
     ) -> tuple[list[Approval], list[Denied]]:
         found: dict[str, Approval] = {}
         refused: list[Denied] = []
         ref = approvals.ref_of(content)
         for url in sorted({source.approvals for source in granted.repositories} if granted else ()):
-            async with self._fetched(url, ref) as mirror:
-                good, bad = await approvals.read(mirror, content)
+            async with self._fetched(url, ref) as (mirror, moved):
+                good, bad = await approvals.read(mirror, content, proofs)
             found |= {each.envelope: each for each in good}
-            refused += bad
+            refused += [*moved, *bad]
         return [found[key] for key in sorted(found)], refused
 
     async def _change(
@@ -153,14 +163,17 @@ class Gatherer:
         request: FindingsRequest,
         content: str,
         evidence: Sequence[facts.Evidence],
-    ) -> Change | None:
+    ) -> tuple[Change | None, list[Denied]]:
         """Return who touched the file, in the first granted repository whose file says this."""
+        refused: list[Denied] = []
         for source in granted.repositories if granted else ():
-            async with self._fetched(source.url, source.ref) as mirror:
+            seen = _seen(request, source)
+            async with self._fetched(source.url, source.ref, seen) as (mirror, moved):
+                refused += moved
                 found = await self._in(mirror, source, request, content)
                 if found:
-                    return await authors.containing(mirror, found, evidence)
-        return None
+                    return await authors.containing(mirror, found, evidence), refused
+        return None, refused
 
     async def _in(
         self, mirror: Mirror, source: SourceGrant, request: FindingsRequest, content: str
@@ -175,15 +188,20 @@ class Gatherer:
         return await authors.change(mirror, source.url, source.ref, path, commit, request.since)
 
     @asynccontextmanager
-    async def _fetched(self, url: str, ref: str) -> AsyncIterator[Mirror]:
-        """Give a mirror with a ref fetched just now; no other job touches it meanwhile."""
+    async def _fetched(
+        self, url: str, ref: str, seen: Seen = NOTHING_SEEN
+    ) -> AsyncIterator[tuple[Mirror, list[Denied]]]:
+        """Give a mirror with a ref fetched just now, and why its new tip was not taken.
+
+        No other job touches it meanwhile.
+        """
         folder = self._config.state_dir / "git"
         async with locked(folder / f"{digests.sha256(url.encode())}.lock"):
             mirror = mirror_for(folder, url, self._config.git)
-            fetched = await mirror.fetch(url, {ref: ref})
+            fetched = await mirror.fetch(url, {ref: ref}, seen)
             for sentence in fetched.refused.values():
                 _log.warning("%s: %s", url, sentence)
-            yield mirror
+            yield mirror, [_moved(url, ref, why) for why in fetched.refused.values()]
 
     def _verifier_for(self, policy: Policy) -> Proven:
         def made() -> SigstoreVerifier:
@@ -195,6 +213,22 @@ class Gatherer:
 
         trust = policy.trust.model_dump_json().encode()
         return Proven(made, [policy.trusted_root, trust], self._cache)
+
+
+def _seen(request: FindingsRequest, source: SourceGrant) -> Seen:
+    place = (source.url, source.ref)
+    tips = {tip.ref: tip.commit for tip in request.seen if (tip.repository, tip.ref) == place}
+    return Seen(tips, request.rewritten)
+
+
+def _moved(url: str, ref: str, why: str) -> Denied:
+    return Denied(
+        bundle=digests.sha256(f"{url}\n{ref}".encode()),
+        location=f"{ref} of {url}",
+        code=NOT_FAST_FORWARD,
+        got=why,
+        expected="a ref that only grows; merge the old commit back",
+    )
 
 
 def _bounded(findings: Findings) -> Findings:

@@ -105,15 +105,25 @@ class Http:
     ) -> Answer:
         """Return the answer to a GET, whatever its status. Raises SourceError."""
         async with self._open(url, headers or {}) as response:
-            body = bytearray()
-            async for chunk in response.content.iter_chunked(CHUNK):
-                body += chunk
-                if len(body) > limit:
-                    raise SourceRefused(
-                        f"{self.name}: {url} sent more than {limit} bytes. "
-                        "Ask its owner what it serves there."
-                    )
-            return Answer(response.status, dict(response.headers), bytes(body))
+            return Answer(
+                response.status, dict(response.headers), await self._whole(response, limit)
+            )
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        data: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        limit: int = MAX_JSON_BYTES,
+    ) -> Answer:
+        """Return the answer to JSON that was written, whatever its status. Raises SourceError."""
+        named = {"Content-Type": "application/json", **(headers or {})}
+        async with self._open(url, named, method, data) as response:
+            return Answer(
+                response.status, dict(response.headers), await self._whole(response, limit)
+            )
 
     async def json(self, url: str) -> dict[str, Any]:
         """Return a JSON object. Raises NotFound for 404, SourceError for anything but an object."""
@@ -180,13 +190,28 @@ class Http:
             raise SourceRefused(f"{self.name}: {url} answered JSON that is not an object.")
         return value
 
+    async def _whole(self, response: aiohttp.ClientResponse, limit: int) -> bytes:
+        body = bytearray()
+        async for chunk in response.content.iter_chunked(CHUNK):
+            body += chunk
+            if len(body) > limit:
+                raise SourceRefused(
+                    f"{self.name}: {response.url} sent more than {limit} bytes. "
+                    "Ask its owner what it serves there."
+                )
+        return bytes(body)
+
     @asynccontextmanager
     async def _open(
-        self, url: str, headers: Mapping[str, str]
+        self, url: str, headers: Mapping[str, str], method: str = "GET", data: bytes | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         try:
-            async with self._opened().get(
-                url, headers={**self._login, **headers}, allow_redirects=False
+            async with self._opened().request(
+                method,
+                url,
+                data=data,
+                headers={**self._login, **headers},
+                allow_redirects=False,
             ) as response:
                 yield response
         except TimeoutError as error:

@@ -1,5 +1,7 @@
 """The only caller of the sigstore library: bundle bytes in, what was proven or why not out.
 
+It also signs, for a person at a laptop who keeps no key; a service signs nothing here.
+
 The library leaves things open that a gate must close: it never enforces the end of a trust
 window, accepts times in the future and leaves of any lifetime, knows no keys without certificates,
 raises far more than its own `VerificationError`, and does not say when something was signed. Here
@@ -18,9 +20,12 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 from sigstore._internal.trust import KeyringPurpose
+from sigstore.dsse import Statement
 from sigstore.errors import VerificationError
 from sigstore.models import Bundle, ClientTrustConfig, TransparencyLogEntry
 from sigstore.models import TrustedRoot as LibraryRoot
+from sigstore.oidc import IdentityToken, Issuer
+from sigstore.sign import SigningContext
 from sigstore.verify import Verifier
 
 from interlock.evidence import leaf, statement
@@ -147,6 +152,59 @@ class SigstoreVerifier:
         if key not in self._roots:
             self._roots[key] = _library_root(root)
         return self._roots[key]
+
+
+class KeylessError(Exception):
+    """Nothing was signed. The message is a sentence."""
+
+
+class Keyless:
+    """Somebody whose identity a Sigstore instance vouches for, and who signs with it."""
+
+    def __init__(self, trust_config: bytes, token: str = "") -> None:
+        """`token` names the identity; without one a browser asks the instance's login page.
+
+        Raises KeylessError.
+        """
+        try:
+            self._config = ClientTrustConfig.from_json(trust_config.decode())
+        except Exception as error:  # pydantic's, sigstore's or a parser's own
+            raise KeylessError(
+                f"this is no Sigstore client trust configuration: {_shown(error)}. Take the file "
+                "from whoever runs your Sigstore."
+            ) from None
+        try:
+            self._token = IdentityToken(token) if token else self._login()
+        except Exception as error:  # the library's, or its HTTP library's
+            raise KeylessError(
+                f"the identity token cannot be used: {_shown(error)}. It must be for the audience "
+                "`sigstore` and not expired; get a new one."
+            ) from None
+
+    @property
+    def identity(self) -> str:
+        """Whom the token names."""
+        return self._token.identity
+
+    @property
+    def issuer(self) -> str:
+        """Who vouches for that name."""
+        return self._token.federated_issuer
+
+    def sign(self, payload: bytes) -> bytes:
+        """Return the bundle of an in-toto statement. Raises KeylessError."""
+        try:
+            context = SigningContext.from_trust_config(self._config)
+            with context.signer(self._token) as signer:
+                return signer.sign_dsse(Statement(payload)).to_json().encode()
+        except Exception as error:  # each of the services' clients has a family of its own
+            raise KeylessError(
+                f"Sigstore did not sign for {self.identity} ({self.issuer}): {_shown(error)}. Is "
+                "the token from an issuer that this instance accepts, and still valid?"
+            ) from None
+
+    def _login(self) -> IdentityToken:
+        return Issuer(self._config.signing_config.get_oidc_url()).identity_token()
 
 
 def _library_root(root: Mapping[str, Any]) -> LibraryRoot:

@@ -105,9 +105,7 @@ def verify(armored: str, message: bytes, namespace: str) -> str:
     Raises SshsigRefused. An expected namespace is what keeps a signature made for one purpose,
     such as a commit, from being shown for another, such as an approval.
     """
-    blob = _Reader(_dearmor(armored))
-    if blob.take(len(_MAGIC)) != _MAGIC or blob.number() != _VERSION:
-        raise SshsigRefused("this is not an SSHSIG of version 1")
+    blob = _opened(armored)
     key, got_namespace, reserved = blob.string(), blob.string(), blob.string()
     hash_name, signature = blob.text(), blob.string()
     blob.end()
@@ -122,6 +120,20 @@ def verify(armored: str, message: bytes, namespace: str) -> str:
     except InvalidSignature:
         raise SshsigRefused("the signature does not match what was signed") from None
     return _fingerprint(key)
+
+
+def purpose(armored: str) -> str:
+    """Return what a signature says that it was made for, unverified. Raises SshsigRefused."""
+    blob = _opened(armored)
+    blob.string()
+    return blob.text()
+
+
+def _opened(armored: str) -> _Reader:
+    blob = _Reader(_dearmor(armored))
+    if blob.take(len(_MAGIC)) != _MAGIC or blob.number() != _VERSION:
+        raise SshsigRefused("this is not an SSHSIG of version 1")
+    return blob
 
 
 def _verifier(blob: bytes) -> Callable[[bytes, bytes], None]:

@@ -5,7 +5,7 @@ these is an Unresolved with a sentence, so that the agent in question waits and 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class VerifierClient:
         spec: Mapping[str, Any],
         targets: Mapping[str, bytes],
         since: str,
+        seen: Sequence[wire.SeenTip] = (),
+        rewritten: Sequence[str] = (),
     ) -> Findings | Unresolved:
         """Return what the world says of a spec, or why it could not be asked."""
         request = {
@@ -50,6 +52,8 @@ class VerifierClient:
             "spec": dict(spec),
             "targets": {target: data.decode() for target, data in targets.items()},
             "since": since,
+            "seen": [tip.dump() for tip in seen],
+            "rewritten": list(rewritten),
         }
         answer = await self._post(wire.FINDINGS, request, wire.MAX_FINDINGS_BYTES)
         if isinstance(answer, Unresolved):

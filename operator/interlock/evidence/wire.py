@@ -4,7 +4,9 @@ It stands alone because the controller must stay small: it speaks this without l
 of foreign bytes.
 """
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from interlock.api.kinds.base import Model, Time
 from interlock.api.kinds.repository import CommitId
@@ -17,8 +19,17 @@ MAX_FINDINGS_BYTES = 1024 * 1024
 MAX_GOVERNANCE_BYTES = 8 * 1024 * 1024
 MAX_SECONDS = 120.0
 """How long the verifier may work on one request."""
+MAX_SEEN = 64
 UNRESOLVED = 422
 """The HTTP status of an Unresolved."""
+
+
+class SeenTip(Model):
+    """Where a ref was when somebody looked at it before."""
+
+    repository: Annotated[str, Field(max_length=512)]
+    ref: Annotated[str, Field(max_length=256)]
+    commit: CommitId
 
 
 class FindingsRequest(Model):
@@ -31,6 +42,10 @@ class FindingsRequest(Model):
     """The targets of governance that are in force, name to text."""
     since: CommitId = ""
     """The commit from which what serves now came, empty for none."""
+    seen: Annotated[list[SeenTip], Field(max_length=MAX_SEEN)] = []
+    """Where refs were: what does not continue it is not taken, however new our mirrors are."""
+    rewritten: Annotated[list[CommitId], Field(max_length=MAX_SEEN)] = []
+    """Commits that may be taken nevertheless: the namespace's AgentRepositories name them."""
 
 
 class GovernanceRequest(Model):

@@ -49,7 +49,7 @@ async def test_what_is_signed_names_place_and_predecessor(team: Desk) -> None:
 
 async def test_a_rejection_vetoes(team: Desk) -> None:
     team.approve("quality-1")
-    team.approve("ot-safety-1", "--decision", "reject")
+    team.say("reject", "ot-safety-1", "--reason", "no test of the press")
     approved, _ = await team.read()
     assert team.judge(approved).outcome is Outcome.FAIL
 
@@ -99,12 +99,7 @@ def public(team: Desk) -> Path:
 
 async def test_gits_signing_key_is_the_default(team: Desk) -> None:
     team.git("config", "user.signingKey", str(team.key("quality-1")))
-    from interlock.cli import exits
-    from interlock.cli.approve import approve
-
-    args = [str(team.file), "--serving", "none", "--yes"]
-    args += ["--config", str(team.home / "config.yaml")]
-    assert exits.main(approve, "interlock approve", args) == 0
+    assert team.run("approve", "--serving", "none") == 0
     assert [one.person for one in (await team.read())[0]] == ["quality-1"]
 
 

@@ -206,7 +206,8 @@ def test_get_prints_the_columns_of_kubectl(
     assert call("get") == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0].split() == [
-        *("NAME", "READY", "SERVING", "CANDIDATE", "GATE", "REASON", "ROLLBACK", "AGE"),
+        *("NAME", "READY", "SERVING", "CANDIDATE", "GATE", "REASON", "ROLLBACK", "BREAKGLASS"),
+        "AGE",
     ]
     assert said[1].split()[:4] == ["press", "True", NEW, "-"]
 

@@ -54,6 +54,14 @@ def test_each_gate_has_a_line_and_what_would_turn_it() -> None:
     )
 
 
+def test_the_policy_is_named_with_its_versions() -> None:
+    whole = decision()
+    whole["spec"]["policyVersions"] = {"root": 1, "targets": 7, "revocations": 12, "snapshot": 30}
+    fresh = {"status": {"freshness": "Fresh"}}
+    last = explain(Agent(deployment(), whole, governance=fresh), NOW)[-1]
+    assert "Policy 7c2e517c2e (fresh, targets 7, revocations 12). " in last
+
+
 def test_a_message_moves_no_cursor() -> None:
     row = outcome("pins", "FAIL", "CVE\x1b[2J", "do \x1b]0;x\x07")
     assert "\x1b" not in "\n".join(explain(Agent(deployment(), decision("Blocked", row)), NOW))

@@ -8,7 +8,8 @@ import pytest
 
 from interlock.api import digests
 from interlock.api.kinds.deployment import AgentDeploymentSpec
-from interlock.evidence.agentfile import Wanted, declares, find
+from interlock.evidence.agentfile import MAX_VALUES, Wanted, declares, find
+from interlock.policy import strict_yaml
 from support import gitrepos
 from support.gitrepos import MAIN, Repo
 
@@ -57,3 +58,20 @@ async def test_the_file_is_found_below_the_folder(tmp_path: Path, folder: str) -
     assert await find(mirror, commit, "nowhere", WANTED) is None
     other = Wanted("line-4", "press", "0" * 64)
     assert await find(mirror, commit, folder, other) is None
+
+
+def test_files_that_take_long_to_read_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may push would keep the verifier of all teams busy for minutes."""
+    read = 0
+    whole = strict_yaml._scalar
+
+    def counting(event: Any) -> object:
+        nonlocal read
+        read += 1
+        return whole(event)
+
+    monkeypatch.setattr(strict_yaml, "_scalar", counting)
+    assert not declares(b"x: [" + b"1," * 100_000 + b"1]", WANTED)
+    assert read == 0  # it does not name the agent
+    assert not declares(b"press: [" + b"1," * 100_000 + b"1]", WANTED)
+    assert read <= MAX_VALUES

@@ -4,13 +4,8 @@ from pathlib import Path
 import pytest
 
 from interlock.api.config import Git
-from interlock.evidence.git import (
-    GitRefused,
-    GitUnavailable,
-    Mirror,
-    credentials,
-    mirror_for,
-)
+from interlock.evidence.git import GitRefused, GitUnavailable, Mirror, mirror_for
+from interlock.evidence.gitaccess import credentials
 from support.gitrepos import MAIN, Repo, mirror
 
 APPROVALS = f"refs/approvals/{'ab' * 32}"
