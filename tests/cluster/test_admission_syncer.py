@@ -77,6 +77,19 @@ def test_the_syncer_writes_only_its_own_kind_of_config_map(
     )
 
 
+def test_the_syncer_remembers_where_refs_were_and_cannot_forget_it(syncer: Api) -> None:
+    where = f"{NAMESPACES}/interlock-system/configmaps"
+    meta = {"name": "sync-tips-default"}
+    kind = {"apiVersion": "v1", "kind": "ConfigMap"}
+    assert syncer.post(where, {**kind, "metadata": meta, "data": {"a": "1"}}).ok
+    path = f"{where}/sync-tips-default"
+    assert syncer.patch(path, {"data": {"a": "2", "b": "1"}}).ok
+    refused(syncer.patch(path, {"data": {"a": None}}), "the syncer may not")
+    refused(syncer.delete(path), "the syncer may not")
+    elsewhere = {**kind, "metadata": {"name": "governance-manifest"}, "data": {"a": "1"}}
+    refused(syncer.post(where, elsewhere, dryRun="All"), "the syncer may not")
+
+
 def test_the_syncer_touches_no_config_map_of_others(syncer: Api) -> None:
     path = f"{NAMESPACES}/default/configmaps/kube-root-ca.crt"
     refused(syncer.delete(path), "the syncer may not")

@@ -75,6 +75,7 @@ def test_model_and_server_agree(case: Case, place: Place) -> None:
         ("AgentRollback", "reason", "another"),
         ("AgentQuarantine", "agent", "another"),
         ("AgentRelease", "digest", HEX),
+        ("AgentBreakGlass", "expires", TIME),
         ("AgentRevision", "renderer", "2"),
         ("GateDecision", "verdict", "Blocked"),
         ("GateDecision", "facts", "{ }"),

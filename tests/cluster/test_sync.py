@@ -46,16 +46,21 @@ def repo(git: Mapping[str, str], url: str) -> Repo:
 
 
 @pytest.fixture(scope="module")
+def rewritten(git: Mapping[str, str]) -> str:
+    return create_repository(git, "rewritten")
+
+
+@pytest.fixture(scope="module")
 def hanging(git: Mapping[str, str]) -> str:
     return create_repository(git, "hang-agents")
 
 
 @pytest.fixture(scope="module")
-def team(admin: Api, url: str, hanging: str) -> Api:
-    """The team's namespace, and a policy that lets both repositories deliver to it."""
+def team(admin: Api, url: str, hanging: str, rewritten: str) -> Api:
+    """The team's namespace, and a policy that lets the repositories deliver to it."""
     kinds = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TEAM}}
     assert admin.post("/api/v1/namespaces", kinds).ok
-    grants = [{"url": u, "path": "agents", "approvals": u} for u in (url, hanging)]
+    grants = [{"url": u, "path": "agents", "approvals": u} for u in (url, hanging, rewritten)]
     entry = {"environment": "test", "repositories": grants}
     policy = yaml.safe_dump({"namespaces": {TEAM: entry}}).encode()
     digest = digests.sha256(policy)
@@ -83,13 +88,16 @@ async def syncing(
     monkeypatch.setattr(names, "GOVERNANCE_MANIFEST", MANIFEST)
     monkeypatch.setattr(loop, "LOOK_EVERY", 0.2)
     kubeconfig = installed.kubeconfig_for(names.SYSTEM_NAMESPACE, names.SYNCER_ACCOUNT)
-    token = tmp_path / "token"
+    async with _running(config(git, tmp_path), kubeconfig):
+        yield team
+
+
+def config(git: Mapping[str, str], folder: Path) -> Config:
+    token = folder / "token"
     token.write_text(f"syncer:{Path(git['git_syncer_token_file']).read_text()}")
     ca = Path(git["git_ca_file"])
     access = Git(prefix=git["git_url"], token_file=token, ca_file=ca)
-    config = Config(git=[access], state_dir=tmp_path)
-    async with _running(config, kubeconfig):
-        yield team
+    return Config(git=[access], state_dir=folder)
 
 
 @asynccontextmanager
@@ -124,12 +132,12 @@ def config_map(text: str = "{}") -> bytes:
     return yaml.safe_dump(whole).encode()
 
 
-def deliver(team: Api, name: str, url: str) -> None:
+def deliver(team: Api, name: str, url: str, **fields: object) -> None:
     body = {
         "apiVersion": "interlock.dev/v1alpha1",
         "kind": "AgentRepository",
         "metadata": {"name": name},
-        "spec": {"url": url, "path": "agents", "interval": "1s"},
+        "spec": {"url": url, "path": "agents", "interval": "1s", **fields},
     }
     answer = team.post(REPOSITORIES, body)
     assert answer.ok or answer.code == 409, answer.message
@@ -177,6 +185,74 @@ async def test_what_somebody_changed_by_hand_is_what_git_says_again(
     async with asyncio.timeout(30):
         while syncing.get(f"{AGENTS}/press").body["spec"]["replicas"] != 2:
             await asyncio.sleep(0.05)
+
+
+async def test_content_that_somebody_added_by_hand_goes_and_a_pause_stays(
+    syncing: Api, repo: Repo, url: str
+) -> None:
+    """Server-side apply alone leaves what the file does not name."""
+    commit = repo.commit({"agents/press.yaml": agent()})
+    deliver(syncing, "agents", url)
+    await status(syncing, "agents", commit=commit, ready="True")
+    edited = {"port": 9999, "paused": True}
+    assert syncing.patch(f"{AGENTS}/press", {"spec": edited}).ok
+    async with asyncio.timeout(30):
+        while "port" in (now := syncing.get(f"{AGENTS}/press").body["spec"]):
+            await asyncio.sleep(0.05)
+    assert now["paused"] is True
+
+
+async def test_a_syncer_that_starts_anew_takes_no_rewritten_history(
+    installed: Sandbox,
+    git: Mapping[str, str],
+    syncing: Api,
+    rewritten: str,
+    tmp_path: Path,
+) -> None:
+    """Also for an AgentRepository that was deleted and made again; a person may name the commit."""
+    remote = Repo(Path(git["git_repositories"], rewritten.rpartition("/")[2]))
+    remote.commit({"agents/mixer.yaml": agent().replace(b"press", b"mixer")})
+    deliver(syncing, "rewritten", rewritten)
+    await status(syncing, "rewritten", ready="True")
+    assert syncing.delete(f"{REPOSITORIES}/rewritten").ok
+    other = remote.commit({"agents/oven.yaml": agent().replace(b"press", b"oven")}, parents=())
+    (tmp_path / "anew").mkdir()
+    kubeconfig = installed.kubeconfig_for(names.SYSTEM_NAMESPACE, names.SYNCER_ACCOUNT)
+    async with _running(config(git, tmp_path / "anew"), kubeconfig):
+        deliver(syncing, "rewritten", rewritten)
+        seen = await status(syncing, "rewritten", ready="False")
+        assert seen["conditions"][0]["reason"] == "NotFastForward"
+        told = syncing.get(f"/api/v1/namespaces/{TEAM}/events").body["items"]
+        about = [(one["type"], one["reason"], one["involvedObject"]["name"]) for one in told]
+        assert ("Warning", "NotFastForward", "rewritten") in about
+        assert syncing.get(f"{AGENTS}/oven").code == 404
+        assert syncing.get(f"{AGENTS}/mixer").ok
+    named = {"spec": {"rewrittenTo": other, "suspend": False}}
+    assert syncing.patch(f"{REPOSITORIES}/rewritten", named).ok
+    await status(syncing, "rewritten", commit=other, ready="True")
+    assert syncing.get(f"{AGENTS}/oven").ok
+    assert syncing.get(f"{AGENTS}/mixer").code == 404
+    assert syncing.delete(f"{REPOSITORIES}/rewritten").ok
+
+
+async def test_where_another_tool_delivers_nothing_is_written(
+    syncing: Api, git: Mapping[str, str], rewritten: str
+) -> None:
+    remote = Repo(Path(git["git_repositories"], rewritten.rpartition("/")[2]))
+    commit = remote.commit({"agents/saw.yaml": agent().replace(b"press", b"saw")})
+    deliver(syncing, "beside", rewritten, mode="EvidenceOnly")
+    seen = await status(syncing, "beside", commit=commit, ready="False")
+    assert seen["conditions"][0]["reason"] == "Drift"
+    assert "saw in the cluster is not there" in seen["reason"]
+    assert syncing.get(f"{AGENTS}/saw").code == 404
+    said = yaml.safe_load(agent().replace(b"press", b"saw"))
+    assert syncing.post(AGENTS, said).ok
+    assert (await status(syncing, "beside", commit=commit, ready="True"))["applied"] == 1
+    assert names.LABEL_SYNCED_BY not in syncing.get(f"{AGENTS}/saw").body["metadata"].get(
+        "labels", {}
+    )
+    assert syncing.delete(f"{AGENTS}/saw").ok
+    assert syncing.delete(f"{REPOSITORIES}/beside").ok
 
 
 async def test_bad_files_are_named_and_the_good_one_is_applied(

@@ -14,7 +14,7 @@ import yaml
 from interlock.api import digests, names
 from interlock.api.kinds import AgentDeploymentSpec
 from interlock.cli import tufrepo
-from interlock_sandbox.demo.world import World
+from interlock_sandbox.demo.processes import Interlock
 from interlock_sandbox.gitserver import create_repository
 from interlock_sandbox.images import push_image
 from interlock_sandbox.install import install
@@ -33,7 +33,7 @@ FOLDER = "agents"
 PROCESSES = ("verifier", "controller", "sync")
 
 
-class Whole(World):
+class Whole(Interlock):
     """Controller, verifier and syncer over a Kubernetes, a registry and a git server."""
 
     lease_duration = "10s"
@@ -41,6 +41,8 @@ class Whole(World):
     def __init__(self, sandbox: Sandbox, registries: Mapping[str, str]) -> None:
         """`registries` are MLflow's by name, and where they are said to be."""
         super().__init__(sandbox)
+        for team, name in ((GOOD, "agents"), (GOOD, "approvals"), ("security", "governance")):
+            self.repositories[name] = create_repository(self.outputs, f"{team}/{name}")
         self.registries = registries
         self.api = Api.admin(sandbox.kubeconfig)
         self.hanging = {

@@ -15,6 +15,7 @@ WATCHED: tuple[str, ...] = (
     "AgentRollback",
     "AgentQuarantine",
     "AgentRelease",
+    "AgentBreakGlass",
     "AgentRevision",
     "GateDecision",
     "AgentTransition",
@@ -26,7 +27,7 @@ WATCHED: tuple[str, ...] = (
 )
 LABELLED = frozenset({"Namespace", "Service", "Deployment", "Pod"})
 """Kinds of which only those in agents' hands are watched, by label."""
-REQUESTS = ("AgentRollback", "AgentQuarantine", "AgentRelease")
+REQUESTS = ("AgentRollback", "AgentQuarantine", "AgentRelease", "AgentBreakGlass")
 EMPTY: Mapping[str, Object] = {}
 
 

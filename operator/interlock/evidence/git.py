@@ -1,94 +1,68 @@
-"""Reads foreign git repositories: the only module that starts git on bytes that others control.
+"""Reads foreign git repositories: bare mirrors of our own, never a checkout.
 
-A repository may hold hooks, configuration, replace refs, helper transports and malformed objects
-that make git run programs or lie (CVE-2022-24439, CVE-2024-32002, CVE-2025-48384 and others). So:
-bare mirrors of our own, never a checkout; an environment and options that name everything; HTTPS
-only; objects checked on arrival; refs arrive in quarantine and are promoted only if they continue
-what was there; every call has a time limit and a byte limit, and dies with its children.
+Git itself is started by `gitprocess.py` alone. What a server sends lands in quarantine and is
+promoted only if it continues what was there (`gitrefs.py`); what is read is a plain file of a
+commit, by its object.
 """
 
 import asyncio
 import contextlib
 import hashlib
-import os
 import secrets
-import signal
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from interlock.api.config import Git, longest_prefix
 from interlock.api.digests import short
-from interlock.evidence.gitaccess import credentials
 from interlock.evidence.gitobjects import (
     CommitInfo,
-    Fetched,
     GitRefused,
     GitUnavailable,
     TreeEntry,
     check_commit,
+    entry,
+    objects,
+)
+from interlock.evidence.gitprocess import GitProcess, Limits, said
+from interlock.evidence.gitrefs import (
+    APPROVALS,
+    NOTHING_SEEN,
+    TIP_FORMAT,
+    Fetched,
+    Seen,
     check_ref,
     check_url,
-    commits,
-    entry,
+    remote_refs,
+    removal,
+    tips,
+    update,
 )
 from interlock.evidence.http import shown
 
 __all__ = [
+    "APPROVALS",
     "CommitInfo",
     "Fetched",
     "GitRefused",
     "GitUnavailable",
     "Limits",
     "Mirror",
+    "Seen",
     "TreeEntry",
-    "credentials",
     "mirror_for",
 ]
 
 MAX_FILE = 256 * 1024
-MAX_ENTRIES = 4096
+MAX_ENTRIES = 20_000
 MAX_COMMITS = 1000
-MAX_FETCH = 512 * 1024 * 1024
-"""Bytes of one pack file; more history than that is refused."""
-APPROVALS = "refs/approvals/"
-"""Refs below here may only gain files; all other refs may only move forward."""
+MAX_REFS = 4096
+"""Refs of one fetch."""
+MAX_PACKS = 500
+"""Each fetch that brings something leaves a pack; so many slow git down and are made one."""
 
-_MAX_OUTPUT = 16 * 1024 * 1024
-_MAX_ERROR = 8 * 1024
-_BLOCK = 512
+_MAX_BATCH = 8 * 1024 * 1024
 _QUARANTINE = "refs/quarantine/"
-_OPTIONS = (
-    "core.hooksPath=/dev/null",
-    "core.fsmonitor=false",
-    "core.symlinks=false",
-    "core.askPass=",
-    "credential.helper=",
-    "submodule.recurse=false",
-    "fetch.recurseSubmodules=no",
-    "fetch.fsckObjects=true",
-    "fetch.unpackLimit=1",
-    "transfer.fsckObjects=true",
-    "transfer.bundleURI=false",
-    "transfer.credentialsInUrl=die",
-    "http.followRedirects=false",
-    "http.lowSpeedLimit=1000",
-    "http.lowSpeedTime=20",
-    "gc.auto=0",
-    "maintenance.auto=false",
-    "safe.bareRepository=explicit",
-    "protocol.allow=never",
-    "protocol.https.allow=always",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one call may take. Seconds, bytes."""
-
-    fetch_seconds: float = 60.0
-    read_seconds: float = 20.0
-    fetch_bytes: int = MAX_FETCH
 
 
 def mirror_for(folder: Path, url: str, access: Sequence[Git]) -> "Mirror":
@@ -110,44 +84,83 @@ class Mirror:
     ) -> None:
         self._dir = dir
         self._access = access
-        self._limits = limits or Limits()
         self._allow_file = allow_file
+        self._git = GitProcess(dir, access, limits or Limits(), allow_file=allow_file)
         self._ready = False
         self._fetching = asyncio.Lock()
 
-    async def fetch(self, url: str, refspecs: Mapping[str, str]) -> Fetched:
+    async def fetch(
+        self, url: str, refspecs: Mapping[str, str], seen: Seen = NOTHING_SEEN
+    ) -> Fetched:
         """Bring remote refs into local ones; a remote ref that is not there is no error.
 
+        `seen` is what others remember of this repository, for longer than a mirror may live.
         Raises GitUnavailable, GitRefused.
         """
         check_url(url, self._allow_file)
+        if len(refspecs) > MAX_REFS:
+            raise GitRefused(f"{len(refspecs)} refs are asked for at once, at most {MAX_REFS}")
         for ref in (*refspecs, *refspecs.values()):
             check_ref(ref)
         async with self._fetching:
             await self._prepare()
-            return await self._fetch(url, refspecs)
+            return await self._fetch(url, refspecs, seen)
 
-    async def _fetch(self, url: str, refspecs: Mapping[str, str]) -> Fetched:
-        there = await self._remote_refs(url, list(refspecs))
+    async def _fetch(self, url: str, refspecs: Mapping[str, str], seen: Seen) -> Fetched:
+        asked = await self._git.network(
+            url, "ls-remote", "--quiet", "--end-of-options", url, *refspecs
+        )
+        there = remote_refs(asked, refspecs)
+        held = await self._tips(refspecs.values())
         quarantine = f"{_QUARANTINE}{secrets.token_hex(8)}/"
-        landing = {ref: f"{quarantine}{n}" for n, ref in enumerate(refspecs) if ref in there}
+        landing = {
+            remote: f"{quarantine}{n}"
+            for n, (remote, local) in enumerate(refspecs.items())
+            if there.get(remote, held.get(local)) != held.get(local)
+        }
         try:
             if landing:
-                wanted = [f"+{remote}:{local}" for remote, local in landing.items()]
-                flags = ("--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--quiet")
-                await self._network(url, "fetch", *flags, "--end-of-options", url, *wanted)
-            return await self._promote(refspecs, landing)
+                await self._receive(url, landing)
+            came = await self._tips(
+                landing.values(), {landing[ref] for ref in landing if ref.startswith(APPROVALS)}
+            )
+            offers = {
+                local: came.get(landing[remote]) if remote in landing else held.get(local)
+                for remote, local in refspecs.items()
+                if remote in there
+            }
+            return await self._promote(refspecs.values(), held, offers, seen)
         finally:
             await self._discard(landing.values())
-            self._sweep()
+
+    async def _receive(self, url: str, landing: Mapping[str, str]) -> None:
+        """Fetch into a folder aside, and take its packs over once each object was checked."""
+        wanted = "".join(f"+{remote}:{local}\n" for remote, local in landing.items())
+        flags = ("--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--quiet")
+        words = ("fetch", *flags, "--stdin", "--end-of-options", url)
+        aside = self._dir / "incoming"
+        shutil.rmtree(aside, ignore_errors=True)
+        (aside / "pack").mkdir(parents=True)
+        try:
+            await self._git.network(url, *words, stdin=wanted.encode(), into=aside)
+            await self._git.check(aside)
+            # the index last: with it, the pack is there
+            for part in sorted(aside.glob("pack/pack-*"), key=lambda each: each.suffix == ".idx"):
+                shutil.move(part, self._dir / "objects" / "pack" / part.name)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
     async def tip(self, ref: str) -> str | None:
         """Return the commit that a local ref names, or None."""
         check_ref(ref)
-        if not (self._dir / "HEAD").exists():
-            return None
-        code, out, _ = await self._run("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
-        return out.decode().strip() if code == 0 else None
+        return (await self._tips([ref])).get(ref)
+
+    async def _tips(self, refs: Iterable[str], plain: Container[str] = ()) -> dict[str, str]:
+        named = list(refs)
+        if not named or not (self._dir / "HEAD").exists():
+            return {}
+        listed = await self._git.output("for-each-ref", f"--format={TIP_FORMAT}", *named)
+        return tips(listed, plain)
 
     async def read(self, commit: str, path: str, limit: int = MAX_FILE) -> bytes:
         """Return the bytes of a regular file. Raises GitRefused, also where there is none."""
@@ -159,11 +172,26 @@ class Mirror:
 
     async def blob(self, file: TreeEntry, limit: int = MAX_FILE) -> bytes:
         """Return the bytes of a tree entry. Raises GitRefused unless it is a small plain file."""
-        if not file.regular:
-            raise GitRefused(f"{shown(file.name, 200)} has mode {file.mode}, expected a plain file")
-        if file.size > limit:
-            raise GitRefused(f"{shown(file.name, 200)} has {file.size} bytes, at most {limit}")
-        return await self._output("cat-file", "blob", file.sha, limit=limit)
+        if why := _unreadable(file, limit):
+            raise why
+        return await self._git.output("cat-file", "blob", file.sha, limit=limit)
+
+    async def blobs(
+        self, files: Sequence[TreeEntry], limit: int = MAX_FILE
+    ) -> list[bytes | GitRefused]:
+        """Return the bytes of each tree entry, or why it is not read, as `blob` says.
+
+        One process reads many: for small files, starting git is most of the work.
+        """
+        refused = {n: why for n, file in enumerate(files) if (why := _unreadable(file, limit))}
+        good = {n: file for n, file in enumerate(files) if n not in refused}
+        found: dict[int, bytes | GitRefused] = {**refused}
+        for group in _groups(good):
+            ids = [good[n].sha for n in group]
+            asked = "".join(f"{sha}\n" for sha in ids).encode()
+            out = await self._git.output("cat-file", "--batch", stdin=asked)
+            found |= zip(group, objects(ids, out, "blob"), strict=True)
+        return [found[n] for n in range(len(files))]
 
     async def tree(
         self, commit: str, path: str = "", *, recursive: bool = False
@@ -172,7 +200,7 @@ class Mirror:
         check_commit(commit)
         where = f"{commit}:{path}" if path else f"{commit}^{{tree}}"
         flags = ("-r", "-z", "-l") if recursive else ("-z", "-l")
-        code, out, _ = await self._run("ls-tree", *flags, where)
+        code, out, _ = await self._git.run("ls-tree", *flags, where)
         if code != 0:
             raise GitRefused(f"commit {short(commit)} has no folder {shown(path or '/', 200)}")
         lines = out.split(b"\0")[:-1]
@@ -186,7 +214,7 @@ class Mirror:
         """Whether `new` continues `old`; False also where `old` is not known here."""
         check_commit(old)
         check_commit(new)
-        code, _, _ = await self._run("merge-base", "--is-ancestor", old, new)
+        code, _, _ = await self._git.run("merge-base", "--is-ancestor", old, new)
         return code == 0
 
     async def history(self, commit: str, path: str, since: str = "") -> list[CommitInfo]:
@@ -200,175 +228,108 @@ class Mirror:
         if since:
             check_commit(since)
             start.append(f"^{since}")
-        out = await self._output("rev-list", *flags, *start, "--", path)
+        out = await self._git.output("rev-list", *flags, *start, "--", path)
         ids = out.decode().split()
         return await self._commits(ids) if ids else []
 
     async def _commits(self, ids: Sequence[str]) -> list[CommitInfo]:
         asked = "".join(f"{commit}\n" for commit in ids).encode()
-        return commits(ids, await self._output("cat-file", "--batch", stdin=asked))
+        out = await self._git.output("cat-file", "--batch", stdin=asked)
+        found = zip(ids, objects(ids, out, "commit"), strict=True)
+        return [CommitInfo(commit, raw) for commit, raw in found]
 
     async def _prepare(self) -> None:
-        if self._ready:
-            return
-        if not (self._dir / "HEAD").exists():
+        if not self._ready and not (self._dir / "HEAD").exists():
             self._dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-            await self._output("init", "--quiet", "--bare", "--template=", str(self._dir))
+            await self._git.output("init", "--quiet", "--bare", "--template=", str(self._dir))
         self._ready = True
+        packs = [*(self._dir / "objects" / "pack").glob("*.pack")]
+        kept = sum(pack.stat().st_size for pack in packs)
+        if len(packs) > MAX_PACKS or kept > 2 * self._git.limits.fetch_bytes:
+            await self._tidy()
 
-    async def _remote_refs(self, url: str, refs: Sequence[str]) -> set[str]:
-        out = await self._network(url, "ls-remote", "--quiet", "--end-of-options", url, *refs)
-        names = (line.partition(b"\t")[2].decode("utf-8", "replace") for line in out.splitlines())
-        return set(names) & set(refs)
+    async def _tidy(self) -> None:
+        """Make one pack of what the refs need; what was refused since then goes."""
+        seconds = self._git.limits.fetch_seconds
+        code, _, err = await self._git.run("repack", "-a", "-d", "--quiet", seconds=seconds)
+        if code != 0:
+            most = self._git.limits.fetch_bytes
+            raise GitRefused(f"the history needs more than {most} bytes: {said(err)}")
 
-    async def _promote(self, refspecs: Mapping[str, str], landing: Mapping[str, str]) -> Fetched:
-        tips: dict[str, str | None] = {}
+    async def _promote(
+        self,
+        refs: Iterable[str],
+        held: Mapping[str, str],
+        offers: Mapping[str, str | None],
+        seen: Seen,
+    ) -> Fetched:
+        """Take what the server offers for each local ref, if it continues what was known of it."""
+        kept: dict[str, str | None] = {ref: held.get(ref) for ref in refs}
         refused: dict[str, str] = {}
-        for remote, local in refspecs.items():
-            old = await self.tip(local)
-            new = await self.tip(landing[remote]) if remote in landing else None
-            tips[local] = old
-            if new == old:
-                continue
-            if why := await self._break(local, old, new):
-                refused[local] = why
-                continue
-            await self._output("update-ref", "--no-deref", local, str(new), old or "0" * 40)
-            tips[local] = new
-        return Fetched(tips, refused)
+        taken: list[str] = []
+        for ref, old in kept.items():
+            new = offers.get(ref)
+            if why := await self._break(ref, new, ref in offers, old, seen):
+                refused[ref] = why
+            elif new and new != old:
+                taken.append(update(ref, new, old))
+                kept[ref] = new
+        await self._update(taken)
+        return Fetched(kept, refused)
 
-    async def _break(self, ref: str, old: str | None, new: str | None) -> str:
-        """Return why `new` does not continue `old`, or nothing where it does."""
-        if old is None:
-            return "" if new else f"{ref} is not a commit at the server"
-        keep = f"commit {short(old)}, seen before, stays in force"
+    async def _break(
+        self, ref: str, new: str | None, offered: bool, old: str | None, seen: Seen
+    ) -> str:
+        """Return why `new` does not continue what was known, or nothing where it does."""
+        known = [*dict.fromkeys(commit for commit in (old, seen.tips.get(ref)) if commit)]
         if new is None:
-            return f"{ref} is gone from the server; {keep}"
-        if not ref.startswith(APPROVALS):
-            if await self.is_ancestor(old, new):
-                return ""
-            return f"{ref} was moved to {short(new)}, which does not continue it; {keep}"
+            if known:
+                return seen.gone(ref, known[-1])
+            return f"{ref} is not a commit at the server" if offered else ""
+        if ref.startswith(APPROVALS):
+            return await self._lost(ref, old, new) if old and old != new else ""
+        for commit in known if new not in seen.rewritten else ():
+            if new != commit and not await self.is_ancestor(commit, new):
+                return seen.moved(ref, new, commit)
+        return ""
+
+    async def _lost(self, ref: str, old: str, new: str) -> str:
+        """Return which approvals a new tip lacks. It may have another history: pushes race."""
         lost = {*await self.tree(old, recursive=True)} - {*await self.tree(new, recursive=True)}
         if not lost:
             return ""
         name = shown(min(entry.name for entry in lost))
+        keep = f"commit {short(old)}, seen before, stays in force"
         return f"{ref} at {short(new)} lost or changed {name}; {keep}"
 
     async def _discard(self, refs: Iterable[str]) -> None:
-        for ref in refs:
-            with contextlib.suppress(GitUnavailable, GitRefused):
-                await self._run("update-ref", "--no-deref", "-d", ref)
+        with contextlib.suppress(GitUnavailable, GitRefused):
+            await self._update([removal(ref) for ref in await self._tips(refs)])
 
-    def _sweep(self) -> None:
-        """Remove half-received packs, which an ended fetch leaves and nobody would collect."""
-        for left in (self._dir / "objects" / "pack").glob("tmp_*"):
-            left.unlink(missing_ok=True)
-
-    async def _network(self, url: str, *args: str) -> bytes:
-        limit = self._limits.fetch_seconds
-        access = credentials(self._access, url)
-        try:
-            code, out, err = await self._run(*args, access=access, seconds=limit)
-        except GitUnavailable as error:
-            raise GitUnavailable(f"{url} could not be fetched: {error}") from None
-        if code == 0:
-            return out
-        said = _said(err)
-        if "index-pack" in said:
-            most = self._limits.fetch_bytes
-            raise GitRefused(f"{url} sent more than {most} bytes or malformed objects: {said}")
-        raise GitUnavailable(f"{url} could not be fetched: {said or f'git ended with {code}'}")
-
-    async def _output(self, *args: str, limit: int = _MAX_OUTPUT, stdin: bytes = b"") -> bytes:
-        code, out, err = await self._run(*args, limit=limit, stdin=stdin)
-        if code != 0:
-            raise GitRefused(f"git {args[0]} ended with {code}: {_said(err)}")
-        return out
-
-    async def _run(
-        self,
-        *args: str,
-        limit: int = _MAX_OUTPUT,
-        stdin: bytes = b"",
-        access: Mapping[str, str] | None = None,
-        seconds: float | None = None,
-    ) -> tuple[int, bytes, bytes]:
-        """Run git in the mirror; its whole process group is dead when this returns."""
-        seconds = self._limits.read_seconds if seconds is None else seconds
-        options = [word for option in self._options() for word in ("-c", option)]
-        command = ["git", f"--git-dir={self._dir}", *options, *args]
-        # A limit that the child sets on itself before exec cannot be outrun, and needs no
-        # preexec_fn (unsafe beside threads); nothing foreign reaches the shell's own words.
-        blocks = str(self._limits.fetch_bytes // _BLOCK)
-        process = await asyncio.create_subprocess_exec(
-            *("/bin/sh", "-c", 'ulimit -f "$0" && exec "$@"', blocks, *command),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=self._environment() | dict(access or {}),
-            start_new_session=True,
-        )
-        try:
-            async with asyncio.timeout(seconds):
-                return await _collect(process, stdin, limit)
-        except TimeoutError:
-            raise GitUnavailable(f"git {args[0]} gave no result within {seconds:g} s") from None
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-
-    def _options(self) -> tuple[str, ...]:
-        return (*_OPTIONS, *(("protocol.file.allow=always",) if self._allow_file else ()))
-
-    def _environment(self) -> dict[str, str]:
-        return {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": "/nonexistent",
-            "LC_ALL": "C",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_ATTR_NOSYSTEM": "1",
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_NO_REPLACE_OBJECTS": "1",
-            "GIT_LITERAL_PATHSPECS": "1",
-            "GIT_PROTOCOL_FROM_USER": "0",
-            "GIT_ALLOW_PROTOCOL": "https:file" if self._allow_file else "https",
-        }
+    async def _update(self, commands: Sequence[str]) -> None:
+        """Change refs, all or none."""
+        if commands:
+            stdin = "".join(commands).encode()
+            await self._git.output("update-ref", "--no-deref", "-z", "--stdin", stdin=stdin)
 
 
-async def _collect(
-    process: asyncio.subprocess.Process, stdin: bytes, limit: int
-) -> tuple[int, bytes, bytes]:
-    source, sink, errors = process.stdin, process.stdout, process.stderr
-    if source is None or sink is None or errors is None:
-        raise GitUnavailable("git was started without its pipes")
-    out, err, _ = await asyncio.gather(_bounded(sink, limit), _tail(errors), _feed(source, stdin))
-    return await process.wait(), out, err
+def _unreadable(file: TreeEntry, limit: int) -> GitRefused | None:
+    if not file.regular:
+        return GitRefused(f"{shown(file.name, 200)} has mode {file.mode}, expected a plain file")
+    if file.size > limit:
+        return GitRefused(f"{shown(file.name, 200)} has {file.size} bytes, at most {limit}")
+    return None
 
 
-async def _bounded(stream: asyncio.StreamReader, limit: int) -> bytes:
-    data = bytearray()
-    while chunk := await stream.read(64 * 1024):
-        data += chunk
-        if len(data) > limit:
-            raise GitRefused(f"git's answer is longer than {limit} bytes")
-    return bytes(data)
-
-
-async def _tail(stream: asyncio.StreamReader) -> bytes:
-    data = b""
-    while chunk := await stream.read(4096):
-        data = (data + chunk)[-_MAX_ERROR:]
-    return data
-
-
-async def _feed(stream: asyncio.StreamWriter, data: bytes) -> None:
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        stream.write(data)
-        await stream.drain()
-    stream.close()
-
-
-def _said(stderr: bytes) -> str:
-    return shown("; ".join(stderr.decode("utf-8", "backslashreplace").split("\n")).strip("; "), 400)
+def _groups(files: Mapping[int, TreeEntry]) -> Iterator[list[int]]:
+    """Yield the numbers of files in groups whose bytes fit into one answer."""
+    group: list[int] = []
+    size = 0
+    for n, file in files.items():
+        if group and size + file.size > _MAX_BATCH:
+            yield group
+            group, size = [], 0
+        group.append(n)
+        size += file.size
+    if group:
+        yield group

@@ -11,6 +11,7 @@ from pathlib import Path
 from interlock.api.config import Config
 from interlock.policy import settings
 from interlock.sync.loop import run
+from interlock.sync.webhook import SecretRefused
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--config", type=Path, required=True, help="the configuration (YAML)")
     parser.add_argument("--kubeconfig", type=Path, help="the pod's own account where none is given")
-    parser.add_argument("--listen", default="", help="HOST:PORT for /healthz and /readyz")
+    parser.add_argument("--listen", default="", help="HOST:PORT for health and webhooks")
     chosen = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
@@ -30,7 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     host, _, port = chosen.listen.rpartition(":")
-    asyncio.run(serve(config, chosen.kubeconfig, (host, int(port)) if port else None))
+    try:
+        asyncio.run(serve(config, chosen.kubeconfig, (host, int(port)) if port else None))
+    except SecretRefused as error:
+        print(error, file=sys.stderr)
+        return 2
     return 0
 
 

@@ -12,8 +12,10 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from interlock.api import names
+from interlock.api.kinds.base import unnamed
 from interlock.api.kinds.deployment import AgentDeployment
 from interlock.api.kinds.repository import RefusedFile
+from interlock.evidence.agentfile import MAX_VALUES
 from interlock.evidence.http import shown
 from interlock.policy import strict_yaml
 
@@ -92,7 +94,7 @@ def _complaint(one: ErrorDetails, data: bytes) -> str:
 
 
 def _object(data: bytes, namespace: str, repository: str) -> Object:
-    value = strict_yaml.load(data, limit=MAX_FILE)
+    value = strict_yaml.load(data, limit=MAX_FILE, values=MAX_VALUES)
     if not isinstance(value, dict):
         raise Refused("the file is empty or no mapping; expected one AgentDeployment or ConfigMap")
     for complaint in _complaints(value, namespace):
@@ -121,6 +123,7 @@ def _metadata(metadata: object, namespace: str) -> Iterator[str]:
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
         yield "metadata.name is missing; give the object a name"
         return
+    yield from unnamed(metadata["name"])
     if unknown := sorted(set(metadata) - _METADATA):
         yield f"metadata.{unknown[0]} is not synced; only {', '.join(sorted(_METADATA))} are"
     elsewhere = metadata.get("namespace", namespace)

@@ -1,31 +1,39 @@
 """Starts syncs when they are due, so that no git server delays another's repositories.
 
-Every repository has a task of its own; at most a few at one host run at a time, so that a host
-that hangs holds up its own repositories alone.
+Every repository has a task of its own; at most a few at one host run at a time, and fewer of one
+namespace, so that a host that hangs holds up its own repositories alone, and a team its own.
 """
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
-from aiohttp import web
+from prometheus_client import Gauge
 
 from interlock.api.config import Config
 from interlock.api.kinds.base import seconds
 from interlock.cluster.client import Client, ClusterError, Object
+from interlock.sync import webhook
 from interlock.sync.reconcile import Syncer
 
 LOOK_EVERY = 2.0
 """Seconds between two looks at what is due; a changed AgentRepository is due at once."""
 MAX_AT_ONE_HOST = 4
+MAX_OF_ONE_TEAM = 2
+"""Of those at one host."""
+MAX_WOKEN = 10_000
 MAX_SILENCE = 60.0
 """Seconds without an answer of the API server after which the syncer is not ready."""
 MAX_SECONDS = 300.0
 """Seconds that one sync may take in all."""
+REPOSITORIES = Gauge(
+    "interlock_agent_repositories", "AgentRepositories by what their status says", ["reason"]
+)
 _log = logging.getLogger(__name__)
 
 Sync = Callable[[Object], Awaitable[None]]
@@ -37,25 +45,39 @@ async def run(
     stop: asyncio.Event,
     listen: tuple[str, int] | None = None,
 ) -> None:
-    """Sync all AgentRepositories until `stop`; serve /healthz and /readyz on `listen`.
+    """Sync all AgentRepositories until `stop`; serve health and webhooks on `listen`.
 
-    Errors of one repository are logged and tried again.
+    Errors of one repository are logged and tried again. Raises SecretRefused.
     """
+    secret = webhook.read_secret(config.webhook.secret_file) if config.webhook else b""
     client = await Client.connect(kubeconfig)
-    schedule = Schedule(Syncer(client, config).sync)
-    health = await _serve(schedule, *listen) if listen else None
+    syncer = Syncer(client, config)
+    schedule = Schedule(syncer.sync)
+    served = await webhook.serve(schedule, secret, *listen) if listen else None
     try:
         while not stop.is_set():
             try:
-                schedule.look(await client.list("AgentRepository"))
+                there = await client.list("AgentRepository")
+                schedule.look(there)
+                measure(there)
+                await syncer.forget(there)
             except ClusterError as error:
                 _log.warning("AgentRepositories could not be listed: %s", error)
             await _pause(stop, LOOK_EVERY)
     finally:
         await schedule.close()
         await client.close()
-        if health:
-            await health.cleanup()
+        if served:
+            await served.cleanup()
+
+
+def measure(repositories: Iterable[Object]) -> None:
+    """Set how many AgentRepositories say which reason; a new one says none yet."""
+    REPOSITORIES.clear()
+    said = (one for each in repositories for one in each.get("status", {}).get("conditions", []))
+    reasons = Counter(str(one["reason"]) for one in said if one["type"] == "Ready")
+    for reason, count in reasons.items():
+        REPOSITORIES.labels(reason).set(count)
 
 
 class Schedule:
@@ -65,8 +87,15 @@ class Schedule:
         self._sync = sync
         self._due: dict[str, tuple[int, float]] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._hosts: dict[str, asyncio.Semaphore] = defaultdict(_few)
+        self._places: WeakValueDictionary[tuple[str, ...], asyncio.Semaphore]
+        self._places = WeakValueDictionary()
+        self._woken: set[tuple[str, str]] = set()
         self._looked: float | None = None
+
+    def wake(self, namespace: str, name: str) -> None:
+        """Have a repository synced at the next look, whatever its interval says."""
+        if len(self._woken) < MAX_WOKEN:
+            self._woken.add((namespace, name))
 
     @property
     def alive(self) -> bool:
@@ -77,13 +106,17 @@ class Schedule:
     def look(self, repositories: list[Object]) -> None:
         """Start what is due among these, and forget what is gone."""
         now = self._looked = asyncio.get_running_loop().time()
-        synced = [one for one in repositories if one["spec"].get("mode", "Sync") == "Sync"]
-        there = {one["metadata"]["uid"] for one in synced}
+        there = {one["metadata"]["uid"] for one in repositories}
         self._due = {uid: due for uid, due in self._due.items() if uid in there}
-        for one in synced:
+        woken, self._woken = self._woken, set()
+        for one in repositories:
             uid, generation = one["metadata"]["uid"], one["metadata"].get("generation", 0)
             seen, due = self._due.get(uid, (-1, 0.0))
-            if uid in self._running or (seen == generation and now < due):
+            place = (one["metadata"]["namespace"], one["metadata"]["name"])
+            if uid in self._running:
+                self._woken |= woken & {place}
+                continue
+            if seen == generation and now < due and place not in woken:
                 continue
             self._due[uid] = (generation, now + seconds(one["spec"].get("interval", "60s")))
             task = asyncio.create_task(self._one(one))
@@ -100,38 +133,22 @@ class Schedule:
     def _ended(self, uid: str, _: asyncio.Task[None]) -> None:
         self._running.pop(uid, None)
 
+    def _few(self, count: int, *place: str) -> asyncio.Semaphore:
+        """Return what lets so many in at a time; it is forgotten when nobody is there."""
+        return self._places.setdefault(place, asyncio.Semaphore(count))
+
     async def _one(self, repository: Object) -> None:
         meta = repository["metadata"]
         host = urlsplit(str(repository["spec"].get("url", ""))).netloc
+        of_team = self._few(MAX_OF_ONE_TEAM, host, meta["namespace"])
+        at_host = self._few(MAX_AT_ONE_HOST, host)
         try:
-            async with self._hosts[host], asyncio.timeout(MAX_SECONDS):
+            async with of_team, at_host, asyncio.timeout(MAX_SECONDS):
                 await self._sync(repository)
         except (ClusterError, TimeoutError) as error:
             _log.warning("%s/%s was not synced: %r", meta["namespace"], meta["name"], error)
         except Exception:  # one repository's surprise must not end the others
             _log.exception("%s/%s could not be synced", meta["namespace"], meta["name"])
-
-
-def _few() -> asyncio.Semaphore:
-    return asyncio.Semaphore(MAX_AT_ONE_HOST)
-
-
-async def _serve(schedule: Schedule, host: str, port: int) -> web.AppRunner:
-    async def health(_: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
-
-    async def ready(_: web.Request) -> web.Response:
-        if schedule.alive:
-            return web.Response(text="ok\n")
-        return web.Response(status=503, text="the API server does not answer\n")
-
-    app = web.Application()
-    app.router.add_get("/healthz", health)
-    app.router.add_get("/readyz", ready)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, host, port).start()
-    return runner
 
 
 async def _pause(stop: asyncio.Event, limit: float) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from interlock.api.config import Config
-from interlock.evidence.git import MAX_FETCH
+from interlock.evidence.gitprocess import MAX_FETCH
 from interlock.verifier import landlock, seccomp
 
 MEMORY = 256 * 1024 * 1024

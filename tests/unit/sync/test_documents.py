@@ -3,6 +3,8 @@ from typing import Any
 import pytest
 import yaml
 
+from interlock.evidence.agentfile import MAX_VALUES
+from interlock.policy import strict_yaml
 from interlock.sync.documents import Documents, parse
 from support.facts import spec
 
@@ -126,3 +128,21 @@ def test_a_file_above_the_limit_is_refused() -> None:
 
 def test_control_characters_are_shown_and_not_obeyed() -> None:
     assert refusal(b'kind: "\\e[31mred"').isprintable()
+
+
+@pytest.mark.parametrize("data", [b"a: [" + b"1," * 100_000 + b"1]", b"- a\n" * 60_000])
+def test_a_file_of_very_many_values_is_refused_before_they_are_read(
+    data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may push would keep the syncer of all teams busy for minutes."""
+    read = 0
+    whole = strict_yaml._scalar
+
+    def counting(event: Any) -> object:
+        nonlocal read
+        read += 1
+        return whole(event)
+
+    monkeypatch.setattr(strict_yaml, "_scalar", counting)
+    assert refusal(data) == "it has more than 5000 values; keep large texts in one string each"
+    assert read <= MAX_VALUES

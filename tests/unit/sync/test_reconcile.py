@@ -1,94 +1,13 @@
 import base64
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from interlock.api import digests
-from interlock.api.config import Config
 from interlock.cluster.client import ClusterError, Forbidden, Object
-from interlock.evidence.git import Mirror
-from interlock.sync.reconcile import Syncer
 from support.facts import spec
-from support.gitrepos import Repo, mirror
-from support.policies import documents
-
-URL = "https://git.example/line-4/agents.git"
-OURS = {"interlock.dev/repository": "agents"}
-
-
-class Cluster:
-    """What the syncer needs of an API server, in a dict; `refuse` names objects it says no to."""
-
-    def __init__(self) -> None:
-        self.objects: dict[tuple[str, str], Object] = {}
-        self.status: Object = {}
-        self.writes: list[str] = []
-        self.refuse: dict[str, ClusterError] = {}
-        self.govern(documents()["namespaces"])
-
-    def govern(self, namespaces: Any) -> None:
-        data = yaml.safe_dump(namespaces).encode()
-        digest = digests.sha256(data)
-        manifest = json.dumps({"targets": {"namespaces.yaml": digest}})
-        self.put("ConfigMap", "governance-manifest", data={"manifest": manifest})
-        blob = base64.b64encode(data).decode()
-        self.put("ConfigMap", f"governance-{digest[:40]}", data={"blob": blob})
-
-    def put(self, kind: str, name: str, labels: Object | None = None, **fields: Any) -> None:
-        meta = {"name": name, "namespace": "line-4", "labels": labels or {}, "uid": f"uid-{name}"}
-        self.objects[kind, name] = {"kind": kind, "metadata": meta, **fields}
-
-    def names(self) -> set[str]:
-        return {n for _, n in self.objects if not n.startswith("governance-")}
-
-    async def get(self, kind: str, _: str, name: str) -> Object | None:
-        return self.objects.get((kind, name))
-
-    async def list(self, kind: str, _: str, labels: str = "") -> list[Object]:
-        return [
-            o
-            for (k, _), o in self.objects.items()
-            if k == kind and labels in o["metadata"]["labels"]
-        ]
-
-    async def apply(self, obj: Object, manager: str) -> None:
-        assert manager == "interlock-sync"
-        name = obj["metadata"]["name"]
-        if name in self.refuse:
-            raise self.refuse[name]
-        self.writes.append(f"apply {name}")
-        self.put(obj["kind"], name, obj["metadata"]["labels"], spec=obj.get("spec"))
-
-    async def delete(self, kind: str, _: str, name: str, uid: str) -> None:
-        assert uid == f"uid-{name}"
-        self.writes.append(f"delete {name}")
-        del self.objects[kind, name]
-
-    async def merge_patch(self, *_: Any, subresource: str) -> Object:
-        assert subresource == "status"
-        self.status = _[3]["status"]
-        return self.status
-
-
-class LocalSyncer(Syncer):
-    """Reads the remote from a local path."""
-
-    def __init__(self, cluster: Cluster, folder: Path) -> None:
-        super().__init__(cluster, Config(state_dir=folder))  # type: ignore[arg-type]
-        self.remote = Repo(folder / "remote.git")
-        self.mine = mirror(folder / "mirror.git")
-
-    def _mirror(self, *_: str) -> Mirror:
-        remote, mine = self.remote, self.mine
-
-        class Local(Mirror):
-            async def fetch(self, _: str, refspecs: Any) -> Any:
-                return await mine.fetch(remote.url, refspecs)
-
-        return Local(mine._dir, allow_file=True)
+from support.synced import OURS, URL, Cluster, LocalSyncer, agent, repository
 
 
 @pytest.fixture
@@ -99,25 +18,6 @@ def cluster() -> Cluster:
 @pytest.fixture
 def syncer(cluster: Cluster, tmp_path: Path) -> LocalSyncer:
     return LocalSyncer(cluster, tmp_path)
-
-
-def agent(name: str, **changes: Any) -> bytes:
-    whole = {
-        "apiVersion": "interlock.dev/v1alpha1",
-        "kind": "AgentDeployment",
-        "metadata": {"name": name},
-        "spec": spec(health=None, **changes),
-    }
-    return yaml.safe_dump(whole).encode()
-
-
-def repository(**changes: Any) -> Object:
-    return {
-        "apiVersion": "interlock.dev/v1alpha1",
-        "kind": "AgentRepository",
-        "metadata": {"name": "agents", "namespace": "line-4", "uid": "u", "generation": 3},
-        "spec": {"url": URL, "path": "agents"} | changes,
-    }
 
 
 async def test_a_commit_is_applied_and_named(syncer: LocalSyncer, cluster: Cluster) -> None:
@@ -218,17 +118,6 @@ async def test_a_link_is_refused(syncer: LocalSyncer, cluster: Cluster) -> None:
     assert "mode 120000" in cluster.status["refused"][0]["message"]
 
 
-async def test_more_files_than_are_read_are_refused_as_a_whole(
-    syncer: LocalSyncer, cluster: Cluster
-) -> None:
-    repo = syncer.remote
-    blob = repo.blob(b"{}")
-    inner = repo.tree(*(("100644", f"{n:03}.yaml", blob) for n in range(257)))
-    repo.commit_tree(repo.tree(("040000", "agents", inner)))
-    await syncer.sync(repository())
-    assert "257 YAML files, at most 256" in cluster.status["reason"]
-
-
 async def test_a_rewritten_branch_stays_where_it_was_and_says_so(
     syncer: LocalSyncer, cluster: Cluster
 ) -> None:
@@ -239,6 +128,20 @@ async def test_a_rewritten_branch_stays_where_it_was_and_says_so(
     assert cluster.names() == {"a"}
     assert cluster.status["commit"] == first
     assert cluster.status["conditions"][0]["reason"] == "NotFastForward"
+    await syncer.sync(repository())
+    (event,) = cluster.events.values()  # it is told once
+    assert (event["type"], event["reason"]) == ("Warning", "NotFastForward")
+    assert event["involvedObject"] == {
+        "apiVersion": "interlock.dev/v1alpha1",
+        "kind": "AgentRepository",
+        "namespace": "line-4",
+        "name": "agents",
+        "uid": "u",
+    }
+    assert f"commit {first[:10]}, seen before, stays in force" in event["message"]
+    syncer.remote.commit({"agents/evil.yaml": agent("evil", port=1)}, parents=())
+    await syncer.sync(repository())
+    assert len(cluster.events) == 2
 
 
 async def test_a_git_server_that_is_away_keeps_what_is_known(
@@ -302,3 +205,148 @@ async def test_a_second_sync_of_the_same_commit_writes_no_status(
     cluster.status = {}
     await syncer.sync(known)
     assert cluster.status == {}
+
+
+async def test_a_folder_without_its_last_agent_removes_nothing(
+    syncer: LocalSyncer, cluster: Cluster
+) -> None:
+    """What is left of a folder that was cleaned may be a ConfigMap."""
+    cluster.put("AgentDeployment", "a", OURS)
+    config_map = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "left"},
+        "immutable": True,
+    }
+    syncer.remote.commit({"agents/left.yaml": yaml.safe_dump(config_map).encode()})
+    await syncer.sync(repository())
+    assert cluster.names() == {"a", "left"}
+    assert "declares no agent any more" in cluster.status["reason"]
+
+
+async def test_a_commit_that_takes_most_agents_away_removes_none(
+    syncer: LocalSyncer, cluster: Cluster
+) -> None:
+    """A bad merge, or whoever may push; one agent left, or ones of the pusher's, change nothing."""
+    syncer.remote.commit({f"agents/{name}.yaml": agent(name) for name in "abcde"})
+    await syncer.sync(repository())
+    new = {f"agents/{name}.yaml": agent(name) for name in "vwxyz"}
+    syncer.remote.commit({"agents/a.yaml": agent("a"), "agents/b.yaml": agent("b")} | new)
+    await syncer.sync(repository())
+    assert cluster.names() == {*"abcde", *"vwxyz"}
+    assert "3 of 5 agents would go at once" in cluster.status["reason"]
+    assert cluster.status["conditions"][0]["reason"] == "SourceRefused"
+    await syncer.sync(repository(prune=False))
+    assert cluster.status["ready"] == "True"
+
+
+async def test_half_of_the_agents_may_go(syncer: LocalSyncer, cluster: Cluster) -> None:
+    syncer.remote.commit({f"agents/{name}.yaml": agent(name) for name in "abcd"})
+    await syncer.sync(repository())
+    syncer.remote.commit({f"agents/{name}.yaml": agent(name) for name in "ab"})
+    await syncer.sync(repository())
+    assert cluster.names() == {"a", "b"}
+
+
+async def test_who_wants_to_keep_what_git_forgot_says_so(
+    syncer: LocalSyncer, cluster: Cluster
+) -> None:
+    cluster.put("AgentDeployment", "old", OURS)
+    syncer.remote.commit({"agents/a.yaml": agent("a")})
+    await syncer.sync(repository(prune=False))
+    assert cluster.names() == {"a", "old"}
+    assert cluster.status["ready"] == "True"
+
+
+async def test_what_is_suspended_is_left_as_it_is(syncer: LocalSyncer, cluster: Cluster) -> None:
+    known = repository(suspend=True) | {"status": {"commit": "ab" * 20, "applied": 2}}
+    syncer.remote.commit({"agents/a.yaml": agent("a")})
+    await syncer.sync(known)
+    assert cluster.names() == set()
+    assert (cluster.status["commit"], cluster.status["applied"]) == ("ab" * 20, 2)
+    assert [(c["type"], c["status"]) for c in cluster.status["conditions"]] == [
+        ("Ready", "Unknown")
+    ]
+    assert "spec.suspend" in cluster.status["reason"]
+    assert not syncer.mine._dir.exists()
+
+
+async def test_content_that_was_added_by_hand_goes(syncer: LocalSyncer, cluster: Cluster) -> None:
+    """Server-side apply leaves what a file does not name."""
+    syncer.remote.commit({"agents/a.yaml": agent("a")})
+    await syncer.sync(repository())
+    cluster.objects["AgentDeployment", "a"]["spec"] |= {"port": 9999, "paused": True}
+    await syncer.sync(repository())
+    spec_now = cluster.objects["AgentDeployment", "a"]["spec"]
+    assert "port" not in spec_now
+    assert spec_now["paused"] is True  # it is not content, and the file says nothing of it
+    assert cluster.writes[-1] == "replace a"
+    await syncer.sync(repository())
+    assert cluster.writes[-1] == "apply a"
+
+
+async def test_what_somebody_deleted_is_there_again(syncer: LocalSyncer, cluster: Cluster) -> None:
+    syncer.remote.commit({"agents/a.yaml": agent("a")})
+    await syncer.sync(repository())
+    del cluster.objects["AgentDeployment", "a"]
+    await syncer.sync(repository())
+    assert cluster.names() == {"a"}
+
+
+async def test_the_tip_of_each_ref_is_remembered(syncer: LocalSyncer, cluster: Cluster) -> None:
+    commit = syncer.remote.commit({"agents/a.yaml": agent("a")})
+    await syncer.sync(repository())
+    kept = list(cluster.objects["ConfigMap", "sync-tips-line-4"]["data"].values())
+    assert [json.loads(one) for one in kept] == [
+        {"commit": commit, "ref": "refs/heads/main", "url": URL}
+    ]
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"commit": 1}', '{"commit": "--help"}'])
+async def test_a_memory_that_cannot_be_read_stops_that_namespace(
+    syncer: LocalSyncer, cluster: Cluster, text: str
+) -> None:
+    syncer.remote.commit({"agents/a.yaml": agent("a")})
+    await syncer.sync(repository())
+    tips = cluster.objects["ConfigMap", "sync-tips-line-4"]
+    tips["data"] = dict.fromkeys(tips["data"], text)
+    await syncer.sync(repository())
+    assert "ConfigMap interlock-system/sync-tips-line-4 says no commit" in cluster.status["reason"]
+
+
+async def test_a_memory_that_is_full_is_said(syncer: LocalSyncer, cluster: Cluster) -> None:
+    cluster.put("ConfigMap", "sync-tips-line-4", data={str(n): "{}" for n in range(500)})
+    syncer.remote.commit({"agents/a.yaml": agent("a")})
+    await syncer.sync(repository())
+    assert "remembers 500 refs already" in cluster.status["reason"]
+    assert cluster.names() == set()
+
+
+async def test_evidence_only_writes_nothing_and_says_what_runs_as_declared(
+    syncer: LocalSyncer, cluster: Cluster
+) -> None:
+    cluster.put("AgentDeployment", "a", spec=spec(health=None, replicas=7))
+    cluster.put("AgentDeployment", "by-hand", spec=spec(health=None))
+    commit = syncer.remote.commit({"agents/a.yaml": agent("a")})
+    await syncer.sync(repository(mode="EvidenceOnly"))
+    assert cluster.writes == []
+    assert cluster.names() == {"a", "by-hand"}
+    assert (cluster.status["commit"], cluster.status["applied"]) == (commit, 1)
+    assert cluster.status["ready"] == "True"
+
+
+async def test_evidence_only_names_what_runs_otherwise(
+    syncer: LocalSyncer, cluster: Cluster
+) -> None:
+    cluster.put("AgentDeployment", "a", spec=spec(health=None, port=9999))
+    cluster.put("AgentDeployment", "c", spec=spec(health=None))
+    files = {f"agents/{name}.yaml": agent(name) for name in "abc"}
+    syncer.remote.commit(files)
+    await syncer.sync(repository(mode="EvidenceOnly"))
+    assert cluster.writes == []
+    assert cluster.status["applied"] == 1
+    said = {one["path"]: one["message"] for one in cluster.status["refused"]}
+    assert "says something else" in said["agents/a.yaml"]
+    assert "is not there" in said["agents/b.yaml"]
+    conditions = {c["type"]: c["reason"] for c in cluster.status["conditions"]}
+    assert conditions == {"Ready": "Drift", "Reconciling": "Drift"}
