@@ -11,7 +11,10 @@ from support.kube import ADMISSION, OURS, Answer, Api, switched_off, until
 PLURAL = {kind.__name__: kind.plural for kind in KINDS}
 RECORDS = ("AgentRevision", "GateDecision", "AgentTransition")
 REQUESTS = ("AgentRollback", "AgentQuarantine", "AgentRelease")
-WITH_STATUS = ("AgentDeployment", *REQUESTS, "AgentRepository", "Governance", "AgentTransition")
+WITH_STATUS = (
+    *("AgentDeployment", *REQUESTS, "AgentBreakGlass"),
+    *("AgentRepository", "Governance", "AgentTransition"),
+)
 SRE = "sre@line-4.example"
 
 
@@ -117,7 +120,7 @@ def test_a_status_has_one_writer(agent: Agent, syncer: Api, kind: str) -> None:
     assert writer.post(path(kind, home), body).code in (201, 409)
     status = path(kind, home, name) + "/status"
     patch: Object = {"status": {"reason": "x"}}
-    if kind in REQUESTS:
+    if kind in REQUESTS or kind == "AgentBreakGlass":
         patch = {"status": {"phase": "Refused"}}
     elif kind == "AgentTransition":
         patch = {"status": {"healthy": {"at": TIME, "signature": "c2ln"}}}

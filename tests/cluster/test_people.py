@@ -58,6 +58,7 @@ ROLES: dict[str, set[Right]] = {
         "interlock.dev/agentreleases",
     )
     | _rights(("patch",), "interlock.dev/agentdeployments"),
+    "interlock-break-glass": ALL | _rights(("create",), "interlock.dev/agentbreakglasses"),
     "interlock-emergency": _rights(
         ("get", "list", "emergency-rollback"), "interlock.dev/agentadmissions"
     )

@@ -29,6 +29,7 @@ STATUSES = (
     "agentrollbacks",
     "agentquarantines",
     "agentreleases",
+    "agentbreakglasses",
     "governances",
     "agenttransitions",
 )
@@ -158,6 +159,7 @@ def test_the_lease_is_taken_at_home_only(admin: Api) -> None:
         ("view", set()),
         ("interlock-approver", set()),
         ("interlock-auditor", set()),
+        ("interlock-break-glass", {("create", f"{OURS}/agentbreakglasses")}),
         ("interlock-sre", REQUESTS | {("patch", f"{OURS}/agentdeployments")}),
         (
             "interlock-team",

@@ -33,7 +33,7 @@ def engine(cluster: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     prepared = Engine.prepare(cluster, tmp_path_factory.mktemp("crash"))
     grant = policies.documents()["namespaces"]["namespaces"]["lab"]
     prepared.verifier.targets = quick_targets(
-        namespaces={"namespaces": dict.fromkeys(CASES, grant)}
+        ratify_within="3s", namespaces={"namespaces": dict.fromkeys(CASES, grant)}
     )
     with prepared.verifier.serving():
         yield prepared

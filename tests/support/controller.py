@@ -28,9 +28,14 @@ from support import deeds, policies
 
 TEAMS = tuple(f"team-{number:03}" for number in range(400))
 """Namespaces that the quick policy grants images to."""
-CASES = tuple(f"case-{number:03}" for number in range(600))
+CASES = tuple(f"case-{number:03}" for number in range(800))
 """Namespaces of crash tests: one agent each."""
 QUICK_TIER = {"gates": [], "minimumBake": "1s", "readyWithin": "3s"}
+
+PEOPLE = {"gates": ["change-approval"], "quorum": [{"role": "quality"}]} | {
+    key: value for key, value in QUICK_TIER.items() if key != "gates"
+}
+"""A tier whose contents somebody has to approve, or to let in by break-glass."""
 
 QUICK_SIGNALS = {"initialDelay": "1s", "interval": "1s", "timeout": "2s", "successes": 1}
 QUICK_BREAKERS = {"coolDown": "1s", "promotions": 1000, "fleetAgents": 1000}
@@ -43,16 +48,23 @@ def image(repository: str, mark: str) -> str:
     return f"registry.example/lab/{repository}@sha256:{digest}"
 
 
-def quick_targets(**changes: Any) -> dict[str, bytes]:
-    """Targets with times that suit a test."""
+def quick_targets(ratify_within: str = "6s", **changes: Any) -> dict[str, bytes]:
+    """Targets with times that suit a test. Of the tiers that need people, `medium` gives them
+    little time to ratify what one person let in, `high` an hour; `safety` always takes two."""
     documents = policies.documents()
     tiers, spaces = documents["tiers"], documents["namespaces"]
     tiers["tiers"]["low"] = QUICK_TIER
+    for tier, within in (("medium", ratify_within), ("high", "1h"), ("safety", None)):
+        terms = {"allowed": True, "ratifyWithin": within}
+        tiers["tiers"][tier] = PEOPLE | {"breakGlass": terms}
+    people = documents["people"]
+    for person in people["people"]:
+        person["users"] = [policies.email(person["id"])]
     grant = spaces["namespaces"]["lab"]
     grant["grants"]["tools"] = ["https://mes.lab.svc:8443"]
     spaces["namespaces"] |= dict.fromkeys(TEAMS, grant)
     gates = {"recheck": "1s", "signals": QUICK_SIGNALS, "breakers": QUICK_BREAKERS}
-    quick = {"tiers": tiers, "gates": gates, "namespaces": spaces}
+    quick = {"tiers": tiers, "gates": gates, "namespaces": spaces, "people": people}
     return policies.targets(**(quick | changes))
 
 
@@ -69,6 +81,8 @@ class Verifier:
     """Team to the {reason, message} that is answered instead of findings."""
     deeds: dict[str, str] = field(default_factory=dict)
     """Name of an agent to what a real, walled job does that is to look at it (`support.deeds`)."""
+    more: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Team to what is found beside true pins, such as approvals and the change."""
     files: dict[str, list[ModelFile]] = field(default_factory=dict)
     """Team to the files of its models, which are named where init containers copy them."""
     asked: list[str] = field(default_factory=list)
@@ -150,7 +164,8 @@ class Verifier:
         if answer := self.unresolved.get(team):
             return web.json_response(answer, status=422)
         pins, files = [*_true_pins(body["spec"])], self.files.get(team, [])
-        return web.json_response({"pins": pins, "files": files})
+        more = self.more.get(team, {})
+        return web.json_response({"pins": pins, "files": files} | more)
 
     async def _governance(self, _: web.Request) -> web.Response:
         self.handed.setdefault(self.revocation_version, time.perf_counter())

@@ -36,7 +36,7 @@ PATIENT = LeaseTimes(duration=0.3, renew=0.2, deadline=30.0)
 REAP = 0.02
 """Seconds between two looks for children that died."""
 READS = frozenset({"GET"})
-TEAM_KINDS = "agentdeployments|agentrollbacks|agentquarantines|agentreleases"
+TEAM_KINDS = "agentdeployments|agentrollbacks|agentquarantines|agentreleases|agentbreakglasses"
 HOME_KINDS = "services|pods|deployments|agentrevisions|gatedecisions|agenttransitions"
 HOME_KINDS += "|agentadmissions"
 _LISTED = re.compile(
@@ -47,11 +47,11 @@ _LISTED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """Which write a controller does not survive; only writes of these methods count, if any."""
+    """Which write a controller does not survive; only those whose `METHOD path` fits count."""
 
     write: int = 0
     when: str = "before"
-    methods: tuple[str, ...] = ()
+    fits: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ def _arm(wish: Wish) -> None:
         nonlocal made
         dry = "dryRun" in (rest.get("query") or {})
         theirs = wish.home in path or f"/namespaces/{wish.team}/" in path
-        counts = not kill.methods or method in kill.methods
+        counts = re.search(kill.fits, f"{method} {path}")
         if method in READS or dry or not theirs or not counts:
             return await original(self, method, path, **rest)
         made += 1

@@ -1,6 +1,7 @@
 """Documents of every kind, each with one thing changed: what both model and server must judge."""
 
 import copy
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from interlock.api.names import API_VERSION
@@ -25,6 +26,8 @@ AGENT = {
 }
 SIGNED = {"keyId": HEX, "signature": "c2lnbmF0dXJl"}
 TIME = "2026-11-20T14:02:00Z"
+SOON = (datetime.now(UTC) + timedelta(hours=20)).strftime("%Y-%m-%dT%H:%M:%SZ")
+"""When what may last a day ends: the API server compares it with its own clock."""
 
 BASES: dict[str, Object] = {
     "AgentDeployment": document(
@@ -64,6 +67,17 @@ BASES: dict[str, Object] = {
     "AgentQuarantine": document("AgentQuarantine", "stop", {"agent": "press", "reason": "odd"}),
     "AgentRelease": document(
         "AgentRelease", "free", {"agent": "press", "digest": HEX[:10], "reason": "fixed"}
+    ),
+    "AgentBreakGlass": document(
+        "AgentBreakGlass",
+        "incident",
+        {
+            "agent": "press",
+            "digest": HEX,
+            "reason": "the old planner double-books",
+            "ticket": "INC-4711",
+            "expires": SOON,
+        },
     ),
     "AgentRepository": document(
         "AgentRepository", "agents", {"url": "https://git.example/line-4/agents.git"}
@@ -281,12 +295,35 @@ CASES: list[Case] = [
         ("spec.quarantine", True),
         ("spec", {"agent": "p", "quarantine": False, "reason": "r"}),
     ),
-    *_cases("AgentRepository", True, ("spec.path", "agents/a"), ("spec.mode", "EvidenceOnly")),
+    *_cases("AgentBreakGlass", True, ("spec.ticket", "https://tickets.example/INC 4711")),
+    *_cases(
+        "AgentBreakGlass",
+        False,
+        ("spec.digest", GONE),
+        ("spec.digest", HEX[:10]),
+        ("spec.reason", ""),
+        ("spec.ticket", ""),
+        ("spec.ticket", " "),
+        ("spec.ticket", "INC\u202e4711"),
+        ("spec.expires", GONE),
+        ("spec.expires", "tomorrow"),
+    ),
+    *_cases(
+        "AgentRepository",
+        True,
+        ("spec.path", "agents/a"),
+        ("spec.mode", "EvidenceOnly"),
+        ("spec.prune", False),
+        ("spec.suspend", True),
+        ("spec.rewrittenTo", "0a" * 20),
+    ),
     *_cases(
         "AgentRepository",
         False,
         ("spec.url", "http://git.example/x"),
+        ("spec.url", "ssh://git@git.example/x"),
         ("spec.url", "https://-upload-pack=x"),
+        ("spec.rewrittenTo", "HEAD"),
         ("spec.path", "../x"),
         ("spec.path", "/x"),
         ("spec.ref", "main"),

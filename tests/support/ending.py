@@ -12,11 +12,11 @@ from interlock.actions.evidence_export import PREFIX
 from interlock.api import names
 from interlock.render.namespace import QUOTA_NAME
 from support.controller import image
-from support.engine import Agent
+from support.engine import Agent, plural
 from support.kube import OURS
 
 Object = dict[str, Any]
-COLUMNS = ("serving", "candidate", "gate", "reason", "rollback")
+COLUMNS = ("serving", "candidate", "gate", "reason", "rollback", "breakGlass")
 DIGEST = re.compile(r"\b[0-9a-f]{10}\b")
 CLUSTERS_OWN = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
 """What Kubernetes puts into each namespace."""
@@ -30,7 +30,7 @@ FIRST = {
     ("AgentAdmission", names.ADMISSION_NAME),
 }
 HELD = ("ConfigMap", "Service", "ServiceAccount", "ResourceQuota", "NetworkPolicy", "Deployment")
-REQUESTS = ("AgentRollback", "AgentQuarantine", "AgentRelease")
+REQUESTS = ("AgentRollback", "AgentQuarantine", "AgentRelease", "AgentBreakGlass")
 
 
 def mark(agent: Agent, one: str) -> str:
@@ -57,8 +57,15 @@ def ending(agent: Agent, marks: tuple[str, ...]) -> Object:
         "transitions": [*_transitions(agent, known)],
         "status": _status(agent, known),
         "requests": [*_requests(agent)],
+        "told": dict(told(agent)),
         "quota": ((quota.get("spec") or {}).get("hard") or {}).get("pods"),
     }
+
+
+def told(agent: Agent) -> Counter[str]:
+    """How often the team's Events gave each reason."""
+    found = agent.api.get(f"/api/v1/namespaces/{agent.team}/events").body.get("items") or []
+    return Counter(one["reason"] for one in found)
 
 
 def orphans(agent: Agent) -> set[tuple[str, str]]:
@@ -139,7 +146,7 @@ def _status(agent: Agent, known: _Marks) -> Object:
 
 def _requests(agent: Agent) -> Iterator[str]:
     for kind in REQUESTS:
-        found = agent.api.get(f"{OURS}/namespaces/{agent.team}/{kind.lower()}s").body
+        found = agent.api.get(f"{OURS}/namespaces/{agent.team}/{plural(kind)}").body
         for one in found.get("items") or []:
             yield f"{kind} {(one.get('status') or {}).get('phase', 'Pending')}"
 

@@ -51,7 +51,9 @@ def until(
 
 def plural(kind: str) -> str:
     """The name of a kind in a URL."""
-    return "networkpolicies" if kind == "NetworkPolicy" else f"{kind.lower()}s"
+    if kind == "NetworkPolicy":
+        return "networkpolicies"
+    return kind.lower() + ("es" if kind.endswith("s") else "s")
 
 
 @dataclass
@@ -225,16 +227,16 @@ class Agent:
         """The name of the revision with this digest."""
         return names.revision_name(self.name, digest)
 
-    def ask(self, kind: str, name: str, **spec: Any) -> str:
-        """An SRE creates a request; return its path."""
-        collection = f"{OURS}/namespaces/{self.team}/{kind.lower()}s"
+    def ask(self, kind: str, name: str, by: Api | None = None, **spec: Any) -> str:
+        """An SRE creates a request, or whoever else is named; return its path."""
+        collection = f"{OURS}/namespaces/{self.team}/{plural(kind)}"
         body = {
             "apiVersion": names.API_VERSION,
             "kind": kind,
             "metadata": {"name": name, "namespace": self.team},
             "spec": {"agent": self.name, "reason": "asked by a test"} | spec,
         }
-        answer = self.api.post(collection, body)
+        answer = (by or self.api).post(collection, body)
         assert answer.ok, answer.message
         return f"{collection}/{name}"
 

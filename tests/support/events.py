@@ -78,6 +78,16 @@ def _release(walk: "Walk", world: Member, rng: random.Random) -> None:
         world.ask("AgentRelease", digest=rng.choice(["", "", *held]))
 
 
+def _glass(walk: "Walk", world: Member, rng: random.Random) -> None:
+    """The approvals do not come, and somebody breaks the glass, now and then against the rules."""
+    wanted = world.seen.wanted
+    if wanted and rng.random() < 0.7:
+        world.unapproved.add(wanted.spec.image[-1])
+    if wanted:
+        seconds = rng.choice((600, 600, 600, 600, 40, -5, 90_000))
+        world.break_glass(rng.choice(("ann", "bob", "ann", "bob", "")), seconds)
+
+
 def _revoke(walk: "Walk", world: Member, rng: random.Random) -> None:
     some = [world.seen.pointer or "", view.candidate(world.seen), *world.seen.revisions]
     name = rng.choice(some)
@@ -188,12 +198,12 @@ MOVES: dict[str, Callable[[Any, Member, random.Random], None]] = {
     in {
         *("_want", "_change", "_delete", "_rollback", "_quarantine", "_release", "_revoke"),
         *("_policy", "_approve", "_govern", "_sicken", "_vote", "_heal", "_drift", "_emergency"),
-        *("_wait", "_lag", "_part", "_go", "_kill", "_pause", "_wake"),
+        *("_glass", "_wait", "_lag", "_part", "_go", "_kill", "_pause", "_wake"),
     }
 }
 WEIGHTS = {
     **{"step": 55, "part": 12, "go": 12, "wait": 14, "want": 4, "change": 1.5, "delete": 0.15},
     **{"rollback": 1.5, "quarantine": 0.4, "release": 1.5, "revoke": 0.5, "policy": 0.7},
     **{"approve": 1, "govern": 0.8, "sicken": 1.2, "vote": 1.5, "heal": 1.6, "drift": 0.5},
-    **{"emergency": 0.5, "lag": 1.5, "kill": 1.5, "pause": 0.7, "wake": 0.7},
+    **{"emergency": 0.5, "glass": 1.5, "lag": 1.5, "kill": 1.5, "pause": 0.7, "wake": 0.7},
 }

@@ -73,8 +73,8 @@ class Scenario:
     """What happens while the operator is dead."""
     until_middle: Callable[[Agent], bool] | None = None
     """How one sees that all was over before the operator died."""
-    methods: tuple[str, ...] = ()
-    """Which writes are counted; all where none is named."""
+    writes: str = ""
+    """Which writes are counted: those whose `METHOD path` this expression fits."""
     kept: tuple[str, ...] = ()
     """Which parts of the ending are compared; all where none is named."""
     alone: bool = False
@@ -170,7 +170,7 @@ class Harness:
             for one in good:
                 faults = FAULTS if full else (one.fault,)
                 expected, agents = references[one.name].result()[0], self._fresh[one.name]
-                kills = [Kill(write, when, one.methods) for write, when in plans[one.name]]
+                kills = [Kill(write, when, one.writes) for write, when in plans[one.name]]
                 cases = [Case(agents.pop(), kill) for kill in kills]
                 cases += [Case(agents.pop(), fault=fault) for fault in faults]
                 played[one.name].cases += [
@@ -185,7 +185,7 @@ class Harness:
             scenario.begin(agent)
             if scenario.middle:
                 scenario.middle(agent)
-            crasher.start(agent, Kill(methods=scenario.methods))
+            crasher.start(agent, Kill(fits=scenario.writes))
             self._until(agent, lambda: scenario.done(agent), bool, f"{scenario.name} ends")
             known = 0
             while (seen := self.witness.news(agent.home, known, STILL)) > known:

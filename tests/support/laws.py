@@ -5,7 +5,7 @@ from datetime import datetime
 from interlock.api import names, steps
 from interlock.api.observed import Observed, Transition
 from interlock.decide import arrive, decide, health, view
-from support.world import World
+from support.world import GLASS, World
 
 
 class Broken(AssertionError):
@@ -48,6 +48,9 @@ def check_rest(world: World, seen: Observed) -> None:
     record = view.open_record(seen)
     need(record is None or _starts_never(world, record.to), "liveness: a record is left open")
     need(pointer not in seen.revoked or not _explained(seen), f"{pointer} is revoked and serves")
+    owed = view.unratified(seen, pointer or "")
+    if owed and owed.ratify_by and _explained(seen) and record is None:
+        need(world.now < owed.ratify_by, f"{pointer} was never ratified and serves")
     if view.quarantined(seen) and _explained(seen):
         need(pointer in (None, names.NO_REVISION), "quarantined, and it serves")
         need(not seen.admitted, "quarantined, and pods may be made")
@@ -97,10 +100,26 @@ def _commit(seen: Observed, step: steps.Commit, now: datetime) -> None:
     need(verdict.expires is None or now < verdict.expires, "I5: the verdict is expired")
     hold = view.holds(seen).get(step.behaviour)
     need(hold is None or view.lifted(hold, verdict), "I10: a hold holds")
+    _let_in(seen, step, now)
     for peer in seen.peers:
         group = wanted.spec.rollout.group if wanted else None
         mine = peer.group == group and group is not None
         need(not mine or peer.ready or peer.settled, f"group: {peer.name} is not ready")
+
+
+def _let_in(seen: Observed, step: steps.Commit, now: datetime) -> None:
+    """What nobody approved goes in by broken glass only, and comes out again or gets approved."""
+    verdict = seen.verdicts[(step.to, arrive.Purpose.PROMOTION)]
+    need(verdict.approved or step.break_glass, "I6: not approved, and no glass is broken")
+    broken = [one for one in seen.transitions if one.name in step.break_glass]
+    need(len(broken) == len(step.break_glass), "a promotion rests on records that there are")
+    for one in broken:
+        need(one.digest == step.digest, "I6: broken glass is for one content")
+        need(one in view.broken_glass(seen, step.digest), "broken glass lets in once")
+    alone = len({one.requested_by for one in broken}) < GLASS.persons
+    need(not broken or alone == (step.ratify_by is not None), "one person alone is ratified")
+    need(not (broken and alone) or view.debt(seen) is None, "one unratified promotion at a time")
+    need(not broken or step.behaviour not in view.holds(seen), "broken glass lifts no hold")
 
 
 def _move_back(seen: Observed, step: steps.MoveBack, now: datetime) -> None:
@@ -109,6 +128,10 @@ def _move_back(seen: Observed, step: steps.MoveBack, now: datetime) -> None:
     need(not step.cause or (step.digest and step.behaviour), "what is held is named")
     if step.type == "Rollback" and step.cause == "failed":
         _automatic(seen, step)
+    if step.cause == "unratified" and seen.pointer == step.origin:
+        promotion = view.unratified(seen, step.origin)
+        late = promotion and promotion.ratify_by and now >= promotion.ratify_by
+        need(late, "what is ratified, or in time, is not left")
 
 
 def _automatic(seen: Observed, step: steps.MoveBack) -> None:
@@ -124,7 +147,7 @@ def _automatic(seen: Observed, step: steps.MoveBack) -> None:
 
 def _finish(seen: Observed, step: steps.FinishTransition, now: datetime) -> None:
     record = step.transition
-    if step.abandon or seen.pointer == record.to:
+    if step.abandon or record.type not in view.POINTER_MOVES or seen.pointer == record.to:
         return
     need(record.to not in seen.revoked, f"{record.name} would lead to {record.to}, revoked")
     if record.type == "Promotion":

@@ -1,15 +1,22 @@
 """What is asked of an agent while its controller dies, and how one sees that it is over."""
 
 import threading
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 from interlock.api import names
 from support.controller import image
-from support.ending import mark
+from support.ending import mark, told
 from support.engine import Agent
 from support.harness import Scenario, Wish
+from support.policies import email
 
 BAKING = {"rollout": {"bake": "10m", "drain": "1s"}}
 ALONE = {"mode": "autonomous"}
+OF_GLASS = "/(agentbreakglasses|agenttransitions|gatedecisions|events)"
+"""Writes that break-glass adds to a rollout."""
+LET_IN = Counter(BreakGlass=2, LetInByBreakGlass=1)
+LEFT = Counter(BreakGlass=1, LetInByBreakGlass=1, Unratified=1)
 _TURN = threading.Lock()
 
 
@@ -66,6 +73,34 @@ def _revoke(agent: Agent) -> None:
 def _quarantined(agent: Agent) -> bool:
     off = agent.pointer() == names.NO_REVISION and not agent.objects("Pod")
     return off and "quarantined by" in agent.status()["reason"]
+
+
+def _blocked(agent: Agent) -> bool:
+    """Whether what was asked for waits for people."""
+    status = agent.status()
+    return status.get("candidate", "-") != "-" and status.get("gate") == "Blocked"
+
+
+def _break_glass(agent: Agent, *persons: str) -> None:
+    """Each lets what was asked for past its missing approvals."""
+    wanted = agent.api.get(agent.place("AgentRevision", _digest(agent, "new"))).body["spec"]
+    word = {
+        "digest": wanted["digest"],
+        "ticket": "INC-4711",
+        "expires": f"{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}",
+    }
+    for person in persons:
+        user = agent.api.named(email(person), "system:masters")
+        agent.ask("AgentBreakGlass", person, by=user, **word)
+
+
+def _let_in(agent: Agent) -> bool:
+    stays = _digest(agent, "new") == agent.pointer() and agent.status()["breakGlass"] == "LetIn"
+    return stays and _warm(agent) and told(agent) >= LET_IN
+
+
+def _given_up(agent: Agent) -> bool:
+    return _held(agent) and _left(agent, "new") and told(agent) >= LEFT
 
 
 def _delete(agent: Agent) -> None:
@@ -137,7 +172,7 @@ FORGET = Scenario(
     ),
     history=tuple(map(Wish, "abcd")),
     marks=tuple("abcde"),
-    methods=("DELETE",),
+    writes="^DELETE ",
 )
 DELETE = Scenario("delete", fault="lost", begin=_delete, done=_gone, ready=_warm)
 SWITCH = Scenario(
@@ -166,6 +201,26 @@ REVOKED = Scenario(
     done=lambda agent: agent.status().get("gate") == "Blocked" and _left(agent, "new"),
     ready=_warm,
 )
+BROKEN = Scenario(
+    "break-glass by two",
+    fault="delayed",
+    begin=lambda agent: _break_glass(agent, "sre-1", "developer-1"),
+    done=_let_in,
+    history=(Wish("old"),),
+    before=Wish("new", spec={"riskTier": "safety"}).of,
+    ready=_blocked,
+    writes=OF_GLASS,
+)
+UNRATIFIED = Scenario(
+    "break-glass that nobody ratifies",
+    fault="cut",
+    begin=lambda agent: _break_glass(agent, "sre-1"),
+    done=_given_up,
+    history=(Wish("old"),),
+    before=Wish("new", spec={"riskTier": "medium"} | BAKING).of,
+    ready=_blocked,
+    writes="/agenttransitions",
+)
 SCENARIOS = (
     FIRST,
     ROLLOUT,
@@ -179,4 +234,6 @@ SCENARIOS = (
     SWITCH,
     SUPERSEDE,
     REVOKED,
+    BROKEN,
+    UNRATIFIED,
 )

@@ -1,15 +1,16 @@
 """Facts v1 put together: what the verifier found, and what only the cluster knows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from interlock.actions.parse import facts_of
 from interlock.actions.ports import InForce, WorkPorts
 from interlock.actions.records import stamp
-from interlock.api.facts import Context, Facts, Findings, Held, Subject
+from interlock.api.facts import Approval, BrokenGlass, Context, Facts, Findings, Held, Subject
 from interlock.api.kinds import AgentDeploymentSpec
-from interlock.api.observed import Observed, Revision
+from interlock.api.kinds.base import seconds
+from interlock.api.observed import Observed, Revision, Transition
 from interlock.api.values import Purpose
 from interlock.cluster.cache import Cache, Key
 from interlock.cluster.client import Client
@@ -18,6 +19,8 @@ from interlock.evidence.resolve import config_map_pins
 from interlock.policy import Policy, queries
 
 Object = dict[str, Any]
+MAX_BROKEN = 16
+"""Break-glass records that are read for one content; more say nothing more."""
 ConfigMaps = Mapping[str, Mapping[str, str] | None]
 
 
@@ -41,9 +44,13 @@ def with_config_maps(
 
 
 def since_commit(cache: Cache, key: Key, seen: Observed) -> str:
-    """Return the commit that brought what serves, as its promotion's decision recorded it."""
+    """Return the commit that brought what people last approved of what led to what serves.
+
+    Whoever's hands were on the change since then approves none of it. What break-glass let in was
+    not approved: whoever made it could else approve it afterwards, or what is built upon it.
+    """
     serving = view.serving(seen)
-    promotion = view.last_promotion(seen, serving.name) if serving else None
+    promotion = _approved(seen, serving.name) if serving else None
     if promotion is None:
         return ""
     record = cache.get("AgentTransition", key.home, promotion.name)
@@ -52,6 +59,17 @@ def since_commit(cache: Cache, key: Key, seen: Observed) -> str:
         return ""
     change = facts_of(decision["spec"]["facts"]).get("change") or {}
     return str(change.get("commit", ""))
+
+
+def _approved(seen: Observed, revision: str) -> Transition | None:
+    """Return the newest promotion on the way to a revision that needed no broken glass."""
+    to = revision
+    for move in view.moves(seen):
+        if (move.type, move.to) == ("Promotion", to):
+            if not move.break_glass or view.ratification(seen, move):
+                return move
+            to = move.origin
+    return None
 
 
 def build_facts(
@@ -63,9 +81,10 @@ def build_facts(
     ports: WorkPorts,
     seen: Observed,
     in_force: InForce,
+    decisions: Iterable[Object],
     now: datetime,
 ) -> Facts:
-    """Return the facts of one judgement."""
+    """Return the facts of one judgement; `decisions` are those before it on the revision."""
     subject = Subject(
         namespace=key.namespace,
         name=key.name,
@@ -74,6 +93,9 @@ def build_facts(
         behaviour=revision.behaviour,
     )
     context = context_of(seen, in_force.policy, ports.cluster, subject)
+    if purpose is Purpose.PROMOTION and _dwells(in_force.policy, subject):
+        first = _first_seen(findings.approvals, decisions, now)
+        context = context.model_copy(update={"seen": first})
     return assemble(
         subject=subject,
         purpose=purpose,
@@ -115,16 +137,47 @@ def assemble(
 def context_of(seen: Observed, policy: Policy, cluster: str, subject: Subject) -> Context:
     """Return what the cluster knows that no evidence says."""
     serving = view.serving(seen)
+    serves = serving is not None and serving.digest == subject.digest
     tier = str(subject.spec.get("riskTier", ""))
     return Context(
         cluster=cluster,
         environment=queries.environment(policy, subject.namespace),
         tier=queries.effective_tier(policy, subject.namespace, tier),
         serving=serving.digest if serving else "",
-        predecessors=view.predecessors(seen),
+        predecessors=view.predecessors(seen, subject.digest),
         holds=_holds(seen),
         spent=view.spent(seen, subject.digest),
+        break_glass=[] if serves else list(_broken(seen, policy, subject.digest)),
+        unratified=debt.name if (debt := view.debt(seen)) and not serves else "",
     )
+
+
+def _broken(seen: Observed, policy: Policy, digest: str) -> Iterator[BrokenGlass]:
+    """Yield the break-glass for a content, of persons whom people.yaml knows today."""
+    for record in view.broken_glass(seen, digest)[:MAX_BROKEN]:
+        person = queries.person_of_user(policy, record.requested_by, record.at)
+        if person and record.expires:
+            expires = stamp(record.expires)
+            yield BrokenGlass(
+                record=record.name, person=person.id, expires=expires, ticket=record.ticket
+            )
+
+
+def _dwells(policy: Policy, subject: Subject) -> bool:
+    """Whether it matters when an approval came: elsewhere it would only make decisions differ."""
+    tier = queries.tier_policy(policy, subject.namespace, str(subject.spec.get("riskTier", "")))
+    return tier is not None and seconds(tier.minimum_dwell) > 0
+
+
+def _first_seen(
+    approvals: Iterable[Approval], decisions: Iterable[Object], now: datetime
+) -> dict[str, str]:
+    """Return when each approval was first judged, as the decisions hand it on."""
+    known: dict[str, str] = {}
+    for decision in decisions:
+        said = facts_of(decision["spec"]["facts"])["context"].get("seen", {})
+        known = said | known  # the first one's word stays
+    return {each.envelope: known.get(each.envelope, stamp(now)) for each in approvals}
 
 
 def _holds(seen: Observed) -> list[Held]:

@@ -47,9 +47,15 @@ class Governor:
         self._ports, self._governance = ports, governance
         self._verifier, self._changed = verifier, changed
         self._manifest: Object | None = None
+        self._whole = True
+        """Whether all files that the manifest names are stored."""
 
     async def restore(self) -> None:
-        """Put the last good policy in force, if there is one that we signed."""
+        """Put the last good policy in force, if there is one that we signed and it is whole.
+
+        Never raises for what is stored: without a policy nothing is promoted, and a rollback
+        needs none.
+        """
         found = await self._ports.client.get(
             "ConfigMap", names.SYSTEM_NAMESPACE, names.GOVERNANCE_MANIFEST
         )
@@ -63,13 +69,16 @@ class Governor:
         if not self._ports.keyring.valid(TARGETS_KIND, manifest):
             log.error("the governance manifest's signature does not hold; it is ignored")
             return
-        targets = await self._load(manifest["targets"])
-        self._manifest = manifest
-        await self._put_in_force(manifest, targets)
+        self._manifest = manifest  # also without its files: nothing older than it is taken
+        try:
+            await self._put_in_force(manifest, await self._load(manifest["targets"]))
+        except (KeyError, ValueError) as error:
+            self._whole = False
+            log.error("the last good policy cannot be restored: %s", error)
 
     async def refresh(self) -> None:
         """Ask the verifier once; put a newer policy in force, or say why there is none."""
-        seed = await self._load(self._manifest["metadata"]) if self._manifest else {}
+        seed = await self._seed()
         request = {"metadata": {name: _b64(data) for name, data in seed.items()}}
         answer = await self._verifier.governance(request)
         if isinstance(answer, Unresolved):
@@ -89,7 +98,31 @@ class Governor:
                 log.exception("governance could not be refreshed")
             await wake(interval)
 
+    async def _seed(self) -> dict[str, bytes]:
+        """Return the metadata that was verified last; nothing, where its files are gone."""
+        try:
+            return await self._load(self._manifest["metadata"]) if self._manifest else {}
+        except (KeyError, ValueError) as error:
+            self._whole = False
+            log.error("governance is asked for without what was verified last: %s", error)
+            return {}
+
+    def _older(self, versions: dict[str, int]) -> str:
+        """Say what is older than what we verified last: a second look, with our own record.
+
+        A new root may start the other roles anew: it names other keys, for whatever reason.
+        """
+        known = (self._manifest or {}).get("versions", {})
+        if versions["root"] > known.get("root", 0):
+            return ""
+        back = [role for role in sorted(known) if versions.get(role, 0) < known[role]]
+        return ", ".join(f"{role} {versions.get(role, 0)} after {known[role]}" for role in back)
+
     async def _take(self, answer: Object) -> None:
+        if older := self._older(answer["versions"]):
+            message = f"governance shows older metadata ({older}); the newer stays in force"
+            await self._keep(Reason.SOURCE_REFUSED, message)
+            return
         targets = {name: text.encode() for name, text in answer["targets"].items()}
         metadata = {name: base64.b64decode(data) for name, data in answer["metadata"].items()}
         manifest = {
@@ -100,7 +133,7 @@ class Governor:
         }
         old = {key: (self._manifest or {}).get(key) for key in manifest}
         await self._put_in_force(manifest, targets)
-        if old != manifest:
+        if old != manifest or not self._whole:
             await self._store(manifest, [*targets.values(), *metadata.values()])
         await self._report(Reason.PASSED.value, "-")
 
@@ -109,7 +142,7 @@ class Governor:
         policy = await self._parsed(targets, int(manifest["versions"]["revocations"]))
         fresh = self._ports.clock() < datetime.fromisoformat(manifest["expires"])
         before = self._governance.current
-        after = InForce(policy=policy, targets=targets, fresh=fresh)
+        after = InForce(policy, targets, fresh, versions=manifest["versions"])
         self._governance.current = after
         if before is None or before.key != after.key or before.fresh != after.fresh:
             log.info("policy %s is in force, fresh: %s", after.key[:10], fresh)
@@ -138,7 +171,7 @@ class Governor:
             names.GOVERNANCE_MANIFEST, {"manifest": digests.canonical(signed).decode()}
         )
         await self._ports.client.apply(body)
-        self._manifest = signed
+        self._manifest, self._whole = signed, True
 
     async def _store_blob(self, data: bytes) -> None:
         if len(data) > MAX_CONFIG_MAP:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from interlock.actions.facts import build_facts, config_maps_of, since_commit, with_config_maps
+from interlock.actions.gather import gather
 from interlock.actions.ports import Applied, InForce, WorkPorts
 from interlock.actions.records import stamp, unused
 from interlock.actions.revisions import Collision, Sources, ensure_revision
@@ -15,6 +16,7 @@ from interlock.api.values import GateResult, Purpose
 from interlock.cluster.cache import Key
 from interlock.gates import judge as run_gates
 from interlock.gates import verdict as verdict_of
+from interlock.policy import queries
 from interlock.render import Unrenderable
 
 Object = dict[str, Any]
@@ -45,21 +47,15 @@ async def _judge(
     spec = _spec_of(step, seen)
     if spec is None:
         return None
-    dumped = spec.dump()
     config_maps = await config_maps_of(ports.traffic.client, key.namespace, spec)
-    found = await ports.evidence.findings(
-        namespace=key.namespace,
-        name=key.name,
-        spec=dumped,
-        targets=in_force.targets,
-        since=since_commit(ports.traffic.cache, key, seen),
-    )
+    since = since_commit(ports.traffic.cache, key, seen)
+    found = await gather(spec.dump(), since, key, ports, in_force)
     if isinstance(found, Unresolved):
         return found.reason, found.message
+    tier = queries.tier_policy(in_force.policy, key.namespace, spec.risk_tier)
+    sources = Sources(config_maps, tuple(found.files), tier.runtime_class if tier else "")
     try:
-        revision = await ensure_revision(
-            step.revision, key, ports, seen, Sources(config_maps, tuple(found.files))
-        )
+        revision = await ensure_revision(step.revision, key, ports, seen, sources)
     except Unrenderable as error:
         return Reason.INVALID.value, str(error)
     except Collision as error:
@@ -74,6 +70,7 @@ async def _judge(
         ports=ports,
         seen=seen,
         in_force=in_force,
+        decisions=_decisions(ports, key, revision.name),
         now=now,
     )
     if len(facts.canonical()) > MAX_FACTS_BYTES:
@@ -126,6 +123,7 @@ async def _decide(
         "facts": facts.canonical().decode(),
         "inputs": inputs,
         "policyDigest": in_force.policy.digest,
+        "policyVersions": dict(in_force.versions),
         "at": facts.now,
     }
     spec |= {"expires": stamp(expires)} if expires else {}

@@ -20,6 +20,7 @@ from interlock.api import digests, names
 from interlock.api.kinds import AgentDeploymentSpec
 from interlock.api.kinds.base import seconds
 from interlock.api.observed import (
+    BreakGlass,
     Limits,
     Observed,
     Request,
@@ -33,7 +34,7 @@ from interlock.api.observed import (
 from interlock.api.values import Purpose
 from interlock.cluster import pointer
 from interlock.cluster.cache import REQUESTS, Cache, Key, is_owned
-from interlock.policy import Policy, queries, revocations
+from interlock.policy import Policy, model, queries, revocations
 from interlock.policy.model import Breakers
 from interlock.signals import pods
 from interlock.signals.contract import SampledSignal, Target
@@ -204,12 +205,21 @@ class Observer:
     def requests(self, key: Key) -> tuple[Request, ...]:
         """Return the requests about an agent that have no answer yet, oldest first."""
         found = [
-            _request(kind, obj)
+            self._known(_request(kind, obj))
             for kind in REQUESTS
             for obj in self._cache.of(kind, key.namespace).values()
             if obj["spec"].get("agent") == key.name and is_pending(obj)
         ]
         return tuple(sorted(found, key=lambda one: (one.created, one.uid)))
+
+    def _known(self, request: Request) -> Request:
+        """Say which person breaks the glass: a name that only the cluster knows counts nothing."""
+        in_force = self._governance.current
+        if request.kind != "AgentBreakGlass" or in_force is None:
+            return request
+        user, at = request.requested_by, request.created
+        person = queries.person_of_user(in_force.policy, user, at)
+        return replace(request, person=person.id) if person else request
 
     def _revisions(self, home: str) -> tuple[dict[str, Revision], list[str]]:
         found, bad = {}, []
@@ -306,7 +316,15 @@ def _timing(policy: Policy, wanted: Wanted) -> Timing | None:
         ready_within=_span(tier.ready_within),
         recheck=_span(policy.gates.recheck),
         reverify=_span(policy.gates.reverify),
+        break_glass=_break_glass(tier.break_glass),
     )
+
+
+def _break_glass(said: model.BreakGlass) -> BreakGlass | None:
+    if not said.allowed:
+        return None
+    within = _span(said.ratify_within) if said.ratify_within else None
+    return BreakGlass(said.persons, within)
 
 
 @lru_cache(maxsize=8)
@@ -345,4 +363,6 @@ def _request(kind: Any, obj: Object) -> Request:
         digest=spec.get("digest", ""),
         frozen=bool(spec.get("frozen")),
         cut=bool(spec.get("cut")),
+        ticket=spec.get("ticket", ""),
+        expires=datetime.fromisoformat(spec["expires"]) if "expires" in spec else None,
     )

@@ -16,7 +16,7 @@ from interlock.api import digests
 from interlock.api.facts import Approval, Evidence
 from interlock.api.kinds import AgentDeploymentSpec
 from interlock.api.kinds.records import AgentTransitionSpec, GateDecisionSpec
-from interlock.api.observed import Revision, Transition, Use, Verdict
+from interlock.api.observed import Broken, Revision, Transition, Use, Verdict
 from interlock.api.values import Outcome, Purpose
 from interlock.audit.records import Keyring, in_place, record_digest
 from interlock.policy import queries, revocations
@@ -105,6 +105,8 @@ class Parser:
             message=first.message if first else "",
             nonces=_nonces(spec),
             uses=_uses(spec),
+            approved=_approved(spec),
+            broken=_broken(spec),
         )
 
     def _transition(self, obj: Object) -> Transition | None:
@@ -133,6 +135,10 @@ class Parser:
             nonces=tuple(spec.nonces),
             cut=spec.cut,
             switch=spec.switch,
+            ticket=spec.ticket,
+            expires=datetime.fromisoformat(spec.expires) if spec.expires else None,
+            break_glass=tuple(spec.break_glass),
+            ratify_by=datetime.fromisoformat(spec.ratify_by) if spec.ratify_by else None,
             end=ended["outcome"] if ended else None,
             ended=datetime.fromisoformat(ended["at"]) if ended else None,
             healthy=datetime.fromisoformat(well["at"]) if well else None,
@@ -140,11 +146,26 @@ class Parser:
 
 
 def _nonces(spec: GateDecisionSpec) -> tuple[str, ...]:
-    """Return the nonces of the approvals on which the change-approval gate's answer rests."""
-    gate = [one for one in spec.outcomes if one.gate == "change-approval"]
-    counted = {envelope for one in gate for envelope in one.evidence}
+    """Return the nonces of the approvals of the quorum, and of who lifted a freeze."""
+    counted = {envelope for one in spec.outcomes for envelope in one.evidence}
     approvals = facts_of(spec.facts).get("approvals", [])
     return tuple(sorted(one["nonce"] for one in approvals if one["envelope"] in counted))
+
+
+def _approved(spec: GateDecisionSpec) -> bool:
+    """Whether the people that the tier asks for approved, or it asks for none."""
+    approval = [Outcome(one.outcome) for one in spec.outcomes if one.gate == "change-approval"]
+    return all(outcome in (Outcome.PASS, Outcome.NOT_APPLICABLE) for outcome in approval)
+
+
+def _broken(spec: GateDecisionSpec) -> tuple[Broken, ...]:
+    """Return the break-glass in force, where a gate was bypassed by it."""
+    if all(one.outcome != Outcome.BYPASSED.value for one in spec.outcomes):
+        return ()
+    at = datetime.fromisoformat(spec.at)
+    known = facts_of(spec.facts).get("context", {}).get("breakGlass", [])
+    in_force = (one for one in known if at < datetime.fromisoformat(one["expires"]))
+    return tuple(Broken(one["record"], one["person"]) for one in in_force)
 
 
 def _uses(spec: GateDecisionSpec) -> tuple[Use, ...]:
@@ -156,6 +177,7 @@ def _uses(spec: GateDecisionSpec) -> tuple[Use, ...]:
     return (
         *(u for e in evidence for u in revocations.of_evidence(Evidence.model_validate(e))),
         *(u for a in approvals for u in revocations.of_approval(Approval.model_validate(a))),
+        *(Use("person", broken.person) for broken in _broken(spec)),
     )
 
 

@@ -1,17 +1,18 @@
 """What executors get to work with. The traffic lane's ports hold nothing but the cluster."""
 
 from collections import deque
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from interlock.api.facts import Findings, Unresolved
+from interlock.api.facts import Approval, Findings, Unresolved
 from interlock.api.observed import Judged
 from interlock.api.values import Clock, Purpose
 from interlock.audit.records import Keyring, Signer
 from interlock.cluster.cache import Cache, Key
 from interlock.cluster.client import Client
+from interlock.evidence.wire import SeenTip
 from interlock.policy import Policy
 from interlock.signals.contract import Sample
 
@@ -42,6 +43,11 @@ class Memory:
     """What differed then, each as `Kind/name: field`."""
     repairs: deque[datetime] = field(default_factory=lambda: deque(maxlen=MAX_REPAIRS))
     """When drifted objects were put right."""
+    vetoes: Mapping[str, Mapping[str, Approval]] | None = None
+    """Content to envelope to who rejected it or took an approval back; None before the first look.
+    Kept in the cluster as well (`gather.py`)."""
+    announced: set[str] = field(default_factory=set)
+    """Records that people were told of by an Event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,8 @@ class InForce:
     policy: Policy
     targets: Mapping[str, bytes]
     fresh: bool
+    versions: Mapping[str, int] = field(default_factory=dict)
+    """Role to version of its metadata."""
 
     @property
     def key(self) -> str:
@@ -69,8 +77,13 @@ class Evidence(Protocol):
         spec: Mapping[str, Any],
         targets: Mapping[str, bytes],
         since: str,
+        seen: Sequence[SeenTip] = (),
+        rewritten: Sequence[str] = (),
     ) -> Findings | Unresolved:
-        """Return what the world says of a spec, or why it could not be asked."""
+        """Return what the world says of a spec, or why it could not be asked.
+
+        No ref is taken that does not continue where it was `seen`, but for commits in `rewritten`.
+        """
 
 
 @dataclass(slots=True)

@@ -106,9 +106,15 @@ def _spec(ports: TrafficPorts, key: Key, step: MoveBack | Commit | Record, numbe
                 "decision": step.decision,
             }
             | ({"switch": step.switch} if step.switch else {})
+            | ({"breakGlass": list(step.break_glass)} if step.break_glass else {})
+            | ({"ratifyBy": stamp(step.ratify_by)} if step.ratify_by else {})
         )
     request = step.request
     by = request.requested_by if request else getattr(step, "requested_by", "")
+    decision = getattr(step, "decision", "")
+    spec |= {"decision": decision} if decision else {}
+    if request and request.expires:
+        spec |= {"ticket": request.ticket, "expires": stamp(request.expires)}
     return spec | {
         "type": step.type,
         "cause": step.cause,

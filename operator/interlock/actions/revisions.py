@@ -30,6 +30,8 @@ class Sources:
     """The data of each that the content names; None for one that is not there."""
     files: tuple[ModelFile, ...] = ()
     """The model's, as the verifier proved them, where init containers copy them."""
+    runtime_class: str = ""
+    """What governance has pods of this tier run in; empty for the cluster's default."""
 
 
 class Collision(Exception):
@@ -117,7 +119,15 @@ def _spec(
         "digest": digest,
         "behaviour": digests.behaviour(dumped),
         "renderer": RENDERER,
-        "objects": revision_objects(key.home, key.name, digest, content, data, copied=copied),
+        "objects": revision_objects(
+            key.home,
+            key.name,
+            digest,
+            content,
+            data,
+            copied=copied,
+            runtime_class=sources.runtime_class,
+        ),
     }
 
 

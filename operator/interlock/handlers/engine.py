@@ -9,6 +9,7 @@ import logging
 from datetime import datetime
 from typing import get_args
 
+from interlock.actions.announce import announce
 from interlock.actions.dispatch import run_traffic, run_work
 from interlock.actions.observe import Observer
 from interlock.actions.ports import TrafficPorts, WorkPorts
@@ -28,6 +29,8 @@ WORK_WORKERS = 16
 WORK_SHARE = 6
 """Workers of the work lane that one team's agents may have: they wait for the team's sources."""
 
+PAPERWORK = frozenset({"BreakGlass", "Ratification"})
+"""Records that say nothing of a revision's health."""
 GIVE_WAY, GIVE_WAY_SECONDS = 40, 0.025
 """How often, and for how long, work waits while traffic waits for a worker."""
 LOOK_AGAIN = 1.0
@@ -95,7 +98,8 @@ class Engine:
     def _after(self, key: Key, seen: Observed, step: Step) -> None:
         """What was said of a revision that traffic left counts no more; its group looks too."""
         metrics.moved(step)
-        if isinstance(step, Record):  # a person looked: what was measured before counts no more
+        if isinstance(step, Record) and step.type not in PAPERWORK:
+            # a person looked: what was measured before counts no more
             self._ports.memory(key).samples.clear()
         if isinstance(step, MoveBack):
             self._ports.memory(key).samples.pop(step.origin, None)
@@ -151,6 +155,7 @@ class Engine:
         wanted = status_of(seen, now, obj.get("status") or {})
         if wanted and (written := await status.write(self._ports.traffic.client, obj, wanted)):
             cache.merge(written)
+        await announce(key, self._ports, seen)
 
     def _tell(self, key: Key, step: Step, message: str) -> None:
         extra = {"agent": f"{key.namespace}/{key.name}", "step": type(step).__name__}

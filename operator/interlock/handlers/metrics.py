@@ -31,6 +31,12 @@ FLEET_HALTED = Gauge(
     "interlock_fleet_halted", "1 while promotions and rollbacks for health are stopped everywhere"
 )
 MOVES = Counter("interlock_moves_total", "Recorded moves and stops", ["type", "cause"])
+BREAK_GLASS = Counter(
+    "interlock_break_glass_total", "Glass broken, let in by it, ratified, left unratified", ["what"]
+)
+BROKEN = Gauge(
+    "interlock_break_glass_agents", "Agents for which glass is broken, by how it stands", ["state"]
+)
 HOLDS_LEASE = Gauge("interlock_holds_lease", "1 while this replica acts")
 
 
@@ -38,14 +44,20 @@ def moved(value: Step) -> None:
     """Count a step that wrote a record, by its type and its cause."""
     if isinstance(value, Commit):
         MOVES.labels("Promotion", "").inc()
+        if value.break_glass:
+            BREAK_GLASS.labels("LetIn").inc()
     elif isinstance(value, MoveBack | Record):
         MOVES.labels(value.type, value.cause).inc()
+        if value.type in ("BreakGlass", "Ratification"):
+            BREAK_GLASS.labels(value.type).inc()
+        elif value.cause == "unratified":
+            BREAK_GLASS.labels("Unratified").inc()
 
 
 def count_agents(agents: Iterable[Mapping[str, Any]]) -> None:
-    """Set how many AgentDeployments say which reason first, and which of being degraded."""
+    """Set how many AgentDeployments say which reason first, of being degraded, of broken glass."""
     conditions = [one for agent in agents for one in _conditions(agent)]
-    for gauge, kind in ((AGENTS, "Ready"), (DEGRADED, "Degraded")):
+    for gauge, kind in ((AGENTS, "Ready"), (DEGRADED, "Degraded"), (BROKEN, "BreakGlass")):
         gauge.clear()
         reasons = (str(one["reason"]) for one in conditions if one["type"] == kind)
         for reason, count in Counts(reasons).items():

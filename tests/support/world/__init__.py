@@ -6,7 +6,8 @@ every write is refused as the API server would refuse it.
 """
 
 from support.world.cluster import START, Refused
+from support.world.glass import GLASS
 from support.world.town import Town
 from support.world.world import NAME, TEAM, TIMING, World, spec_of
 
-__all__ = ["NAME", "START", "TEAM", "TIMING", "Refused", "Town", "World", "spec_of"]
+__all__ = ["GLASS", "NAME", "START", "TEAM", "TIMING", "Refused", "Town", "World", "spec_of"]

@@ -74,10 +74,15 @@ def open_record(step: Any, at: Process) -> Iterator[None]:
         reason=Reason.PROMOTED.value if promotion else str(step.reason),
         at=at.live.now,
         message=getattr(step, "message", ""),
+        requested_by=request.requested_by if request else "",
         request=request.uid if request else "",
         nonces=step.nonces,
         cut=getattr(step, "cut", False),
         switch=getattr(step, "switch", ""),
+        ticket=request.ticket if request else "",
+        expires=request.expires if request else None,
+        break_glass=getattr(step, "break_glass", ()),
+        ratify_by=getattr(step, "ratify_by", None),
     )
     at.live.create_record(record)
     return record

@@ -21,10 +21,13 @@ from interlock.api.observed import (
 )
 from interlock.api.values import Purpose
 from interlock.decide import decide, view
+from support.world import glass
 from support.world.cluster import Cluster, Refused
 from support.world.executors import STAGE_REFUSED, Process, Writes, run
 
-TIMING = Timing(timedelta(seconds=1), timedelta(seconds=60), timedelta(seconds=30))
+TIMING = Timing(
+    timedelta(seconds=1), timedelta(seconds=60), timedelta(seconds=30), break_glass=glass.GLASS
+)
 TEAM, NAME = "lab", "one"
 STAGE_RETRY = timedelta(seconds=30)
 DEAF = timedelta(seconds=3)
@@ -122,6 +125,7 @@ class World(Cluster):
     def ask(self, kind: str, **fields: object) -> None:
         """An SRE asks."""
         self.asked = getattr(self, "asked", 0) + 1
+        said: dict[str, Any] = {"requested_by": "sre"} | fields
         request = Request(
             kind=kind,  # type: ignore[arg-type]
             namespace=TEAM,
@@ -129,10 +133,22 @@ class World(Cluster):
             uid=f"u{self.asked}",
             created=self.now,
             reason="asked",
-            requested_by="sre",
-            **fields,  # type: ignore[arg-type]
+            **said,
         )
         self.see(requests=(*self.seen.requests, request))
+
+    def break_glass(self, person: str, seconds: float = 600) -> None:
+        """A person says that what is wanted must run before its approvals are there."""
+        wanted = self.seen.wanted
+        assert wanted
+        self.ask(
+            "AgentBreakGlass",
+            digest=wanted.digest,
+            ticket="INC-1",
+            expires=self.now + timedelta(seconds=seconds),
+            requested_by=person,
+            person=person,
+        )
 
     def revoke(self, revision: str) -> None:
         """Security revokes a revision, and so its fallback; the policy changes with it."""
@@ -270,12 +286,17 @@ class World(Cluster):
             raise Refused(f"{revision} is gone")
         mark = known.spec.image[-1]
         said: Any = "Blocked" if mark in self.blocked else "Allowed"
-        if purpose is Purpose.PROMOTION and mark in self.unapproved and said == "Allowed":
+        approved = mark not in self.unapproved
+        asked = not approved and purpose is Purpose.PROMOTION
+        broken = glass.broken(self.seen, known, self.now) if asked else ()
+        if purpose is Purpose.PROMOTION and not (approved or broken) and said == "Allowed":
             said = "Waiting"
         if said == "Allowed":
             self.allowed.add(revision)
         numbers = [v.number for v in self.seen.verdicts.values() if v.revision == revision]
         number = 1 + max(numbers, default=0)
+        ends = [self.now + timedelta(seconds=self.lasts)] if self.lasts else []
+        ends += glass.ends(self.seen, broken)
         return Verdict(
             name=f"{revision}-{number}",
             revision=revision,
@@ -283,12 +304,14 @@ class World(Cluster):
             purpose=purpose,
             verdict=said,
             at=self.now,
-            expires=self.now + timedelta(seconds=self.lasts) if self.lasts else None,
-            inputs=f"{said} {self.approvals} {self.now if self.lasts else ''}",
+            expires=min(ends, default=None),
+            inputs=f"{said} {approved} {broken} {self.approvals} {self.now if self.lasts else ''}",
             gate="vulnerability-scan" if said == "Blocked" else "",
             reason="Vulnerable" if said == "Blocked" else "",
             message="CVE-2026-1234 CRITICAL in libfoo" if said == "Blocked" else "",
-            nonces=(f"n{self.approvals}",),
+            nonces=() if broken else (f"n{self.approvals}",),
+            approved=approved,
+            broken=broken,
         )
 
     def fallback_of(self, known: Revision) -> Revision | None:

@@ -21,7 +21,7 @@ MARK = "9f" * 32
 
 
 def uses(*counted: str) -> set[tuple[str, str]]:
-    outcome = SimpleNamespace(gate="any", evidence=list(counted))
+    outcome = SimpleNamespace(gate="any", outcome="PASS", evidence=list(counted))
     spec: Any = SimpleNamespace(outcomes=[outcome], facts=good_facts().canonical().decode())
     assert GateDecisionSpec.model_fields.keys() >= {"outcomes", "facts"}
     return {use[:2] for use in parse._uses(spec)}
