@@ -112,6 +112,17 @@ def _proofs() -> str:
     return _table(("Invariant", "Tests that name it"), rows)
 
 
+def _cheats() -> str:
+    live = set(re.findall(r"test_b(\d\d)_", (_TESTS / "e2e/test_forge_bridge.py").read_text()))
+    rows = []
+    for path in sorted((_TESTS / "attack").glob("test_b[0-9][0-9]_*.py")):
+        number = path.name[6:8]
+        about = _DOCSTRING.match(path.read_text())
+        tried = f"`{path.stem}`" + (", and on a real Gitea" if number in live else "")
+        rows.append((str(int(number)), _sentences(about[1] if about else ""), tried))
+    return _table(("#", "Attack", "Tried by"), rows)
+
+
 def _plugin() -> str:
     rows = []
     context = click.Context(interlock)
@@ -158,6 +169,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "gates": _gates,
     "reasons": _reasons,
     "proofs": _proofs,
+    "cheats": _cheats,
     "states": _states,
     "plugin": _plugin,
 }

@@ -5,26 +5,19 @@ CVE-2025-1550, CVE-2025-1944, CVE-2025-10156, CVE-2024-27318, CVE-2024-34359, CV
 """
 
 import struct
-import sys
 import tarfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from interlock.api.content import Content
-from interlock.api.reasons import Reason
-from interlock.api.values import GateResult, Outcome
-from interlock.gates.model_content import evaluate
-from interlock.policy.evidence import ContentPolicy
+from interlock.api.values import Outcome
 from support import hostile
-from support.facts import good_facts
 from support.hostile import (
     content,
     gguf,
     gguf_pair,
     gguf_tensor,
     gguf_text,
+    judged,
     node,
     onnx,
     proto,
@@ -33,36 +26,16 @@ from support.hostile import (
     tensor,
     zipped,
 )
-from support.pickles import GLOBAL, set_trap
-from support.policies import good_policy
+from support.pickles import GLOBAL, nothing_runs
 
-POLICY, FACTS = good_policy(), good_facts()
+__all__ = ["nothing_runs"]  # a fixture that every test here uses
 TENSOR = safetensors({"a": tensor(0, 8)}, bytes(8))
 ZIP = zipped(("payload.pkl", GLOBAL))
 
 
-@pytest.fixture(autouse=True)
-def nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    trace = set_trap(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield
-    assert not trace.exists()
-    assert "trap" not in sys.modules
-
-
-def judged(found: Content, **asked: object) -> GateResult:
-    limits = ContentPolicy.model_validate(asked)
-    gates = POLICY.gates.model_copy(update={"model_content": limits})
-    return evaluate(
-        FACTS.model_copy(update={"content": found}), POLICY.model_copy(update={"gates": gates})
-    )
-
-
-def refused(*files: tuple[str, bytes], **asked: object) -> GateResult:
+def refused(*files: tuple[str, bytes], **asked: object) -> None:
     """The gate's no to a model of a good file and these."""
-    result = judged(content(("good.safetensors", TENSOR), *files), **asked)
-    assert (result.outcome, result.reason) == (Outcome.FAIL, Reason.MODEL_REFUSED), files[0][0]
-    return result
+    hostile.refused(content(("good.safetensors", TENSOR), *files), **asked)
 
 
 EVERY = [

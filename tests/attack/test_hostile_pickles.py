@@ -12,22 +12,24 @@ import json
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from interlock.api.content import Content
-from interlock.api.reasons import Reason
-from interlock.api.values import GateResult, Outcome
-from interlock.gates.model_content import evaluate
-from interlock.policy.evidence import ContentPolicy
-from support.facts import good_facts
-from support.hostile import PACKAGES, content, findings, safetensors, tensor, zipped
-from support.pickles import BENIGN, FAR_PICKLES, PICKLES, STACK_GLOBAL, set_trap
-from support.policies import good_policy
+from interlock.api.values import Outcome
+from support.hostile import (
+    PACKAGES,
+    content,
+    findings,
+    judged,
+    refused,
+    safetensors,
+    tensor,
+    zipped,
+)
+from support.pickles import BENIGN, FAR_PICKLES, PICKLES, STACK_GLOBAL, nothing_runs, set_trap
 
-POLICY, FACTS = good_policy(), good_facts()
+__all__ = ["nothing_runs"]  # a fixture that every test here uses
 TENSOR = safetensors({"a": tensor(0, 8)}, bytes(8))
 ALLOWED = ["collections.OrderedDict", "numpy.*", "torch._utils._rebuild_tensor_v2"]
 EVERY = ["zip", "tar", "npy", "gzip", "bzip2", "xz", "lzma", "zlib", "text", "unknown"]
@@ -63,29 +65,6 @@ STILL = {
     "memo filled with what is no name",
 }
 """What imports no trap by itself: loaders have to do more, or other modules have to be there."""
-
-
-@pytest.fixture(autouse=True)
-def nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    trace = set_trap(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield
-    assert not trace.exists()
-    assert "trap" not in sys.modules
-
-
-def judged(found: Content, **asked: object) -> GateResult:
-    limits = ContentPolicy.model_validate(asked)
-    gates = POLICY.gates.model_copy(update={"model_content": limits})
-    policy = POLICY.model_copy(update={"gates": gates})
-    return evaluate(FACTS.model_copy(update={"content": found}), policy)
-
-
-def refused(found: Content, **asked: object) -> GateResult:
-    """The gate's no to a model."""
-    result = judged(found, **asked)
-    assert (result.outcome, result.reason) == (Outcome.FAIL, Reason.MODEL_REFUSED), found
-    return result
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -28,13 +28,15 @@ from interlock.api.facts import (
     TEST_RESULT,
     TRAINING,
     VULNS,
+    Approval,
 )
-from interlock.evidence import formats, oci, statement
+from interlock.evidence import approvals, formats, oci, sshsig, statement
 from interlock.evidence.http import SourceError
 from interlock.evidence.oci import INDEX, LAYER, MANIFEST, OciRegistries, Reference
 from interlock.evidence.predicates import READERS, cyclonedx
 from interlock.evidence.predicates.base import Told
 from interlock.evidence.sigstore import Verified
+from interlock.evidence.sshsig import SshsigRefused
 from interlock.evidence.statement import PAYLOAD_TYPE, Refused
 from interlock.policy import strict_json
 from interlock.policy.strict_text import StrictError
@@ -45,7 +47,9 @@ from interlock_pipelines.evaluation import Results
 from interlock_pipelines.materials import Material
 from interlock_pipelines.provenance import GITHUB, Build
 from interlock_sandbox.images import layer
-from support import signed
+from support import signed, sshkeys
+from support.facts import CONTENT
+from support.policies import BRIDGE, ssh_key
 from support.web import Web
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -78,6 +82,58 @@ def _bundle(data: bytes) -> None:
         assert proven in _bundles().values(), "a changed bundle proves something else"
         return
     raise Refused(proven.code, proven.got, proven.expected)
+
+
+@cache
+def _approvals() -> dict[bytes, Approval]:
+    """An approval of each kind, and what it says."""
+    said = sshkeys.statement("quality-1", "quality", notAfter="2099-01-01T00:00:00Z")
+    review = sshkeys.review("quality-1", "quality")
+    made = [
+        sshkeys.envelope(said, ssh_key("quality-1")),
+        sshkeys.envelope(review, ssh_key(BRIDGE), namespace=approvals.FORGE_NAMESPACE),
+        signed.instance().sign_statement(json.dumps(said).encode()),
+    ]
+    return {data: approvals.parse(data, CONTENT, _proofs()) for data in made}
+
+
+def _proofs() -> approvals.Proofs:
+    return approvals.Proofs(signed.verifier(), _moment() + timedelta(seconds=30))
+
+
+def _approval(data: bytes) -> None:
+    """However a file is changed, it says what was signed or nothing."""
+    found = approvals.parse(data, CONTENT, _proofs())
+    said = [known.model_copy(update={"envelope": found.envelope}) for known in _known()]
+    assert found in said, "a changed file says something else"
+
+
+def _known() -> list[Approval]:
+    return list(_approvals().values())
+
+
+_MESSAGE = b"what was signed"
+
+
+@cache
+def _signatures() -> list[bytes]:
+    key = ssh_key("quality-1")
+    made = (sshkeys.by_ed25519(key, _MESSAGE), sshkeys.sk_ed25519(key, _MESSAGE)[1])
+    return [armored.encode() for armored in made]
+
+
+def _sshsig(data: bytes) -> None:
+    """However a signature is changed, it is by the key that made it or by none."""
+    try:
+        armored = data.decode("ascii")
+    except UnicodeDecodeError:
+        raise SshsigRefused("not ASCII") from None
+    sshsig.purpose(armored)
+    signer = sshsig.verify(armored, _MESSAGE, approvals.NAMESPACE)
+    assert signer in {
+        sshkeys.fingerprint_of(blob(ssh_key("quality-1")))
+        for blob in (sshkeys.ed25519_blob, sshkeys.sk_blob)
+    }, "a changed signature is somebody else's"
 
 
 def _spdx_2() -> dict[str, Any]:
@@ -282,6 +338,8 @@ TARGETS = {
     each.name: each
     for each in (
         Target("bundle", lambda: list(_bundles()), _bundle, (Refused,)),
+        Target("approval", lambda: list(_approvals()), _approval, (Refused,)),
+        Target("sshsig", _signatures, _sshsig, (SshsigRefused,), is_json=False),
         Target("statement", _statements, _statement, _JSON),
         Target("cyclonedx", _boms, _cyclonedx, _JSON),
         Target("trivy-report", _reports, _trivy, (BadInput, ValueError)),

@@ -13,8 +13,16 @@ import zlib
 from collections.abc import Callable
 
 from interlock.api.content import Content
+from interlock.api.reasons import Reason
+from interlock.api.values import GateResult, Outcome
 from interlock.evidence import formats
+from interlock.gates import model_content
+from interlock.policy.evidence import ContentPolicy
+from support.facts import good_facts
 from support.pickles import BENIGN, GLOBAL, short
+from support.policies import good_policy
+
+POLICY, FACTS = good_policy(), good_facts()
 
 
 def zipped(*members: tuple[str, bytes], packed: bool = False, seekable: bool = True) -> bytes:
@@ -268,6 +276,21 @@ LONG_WINDED: dict[str, Callable[[], bytes]] = {
 def content(*files: tuple[str, bytes], piece: int = 65_536) -> Content:
     """What is found in a model of these files, read piece by piece."""
     return formats.content(findings(path, data, piece) for path, data in files)
+
+
+def judged(found: Content, **asked: object) -> GateResult:
+    """What the gate says of a model's content, where policy has these limits."""
+    limits = ContentPolicy.model_validate(asked)
+    gates = POLICY.gates.model_copy(update={"model_content": limits})
+    policy = POLICY.model_copy(update={"gates": gates})
+    return model_content.evaluate(FACTS.model_copy(update={"content": found}), policy)
+
+
+def refused(found: Content, **asked: object) -> GateResult:
+    """The gate's no to a model's content."""
+    result = judged(found, **asked)
+    assert (result.outcome, result.reason) == (Outcome.FAIL, Reason.MODEL_REFUSED), found
+    return result
 
 
 def findings(path: str, data: bytes, piece: int = 65_536) -> formats.FileFindings:

@@ -5,8 +5,12 @@ imported, and where its function is called. Nothing else happens if one of them 
 """
 
 import struct
+import sys
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 TRACE = "interlock-was-here"
 _COMMAND = f"touch {TRACE}".encode()
@@ -18,6 +22,16 @@ def set_trap(folder: Path) -> Path:
     leave = f"open({str(trace)!r}, 'a').close()"
     (folder / "trap.py").write_text(f"{leave}\n\n\ndef system(*_):\n    {leave}\n")
     return trace
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail each test of a module that imports this, where it ran anything of what it looked at."""
+    trace = set_trap(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    assert not trace.exists()
+    assert "trap" not in sys.modules
 
 
 def short(text: bytes) -> bytes:

@@ -8,6 +8,7 @@ from interlock.api.values import Outcome
 from interlock.gates.change_approval import evaluate
 from support.facts import NOW, approval, at, context, good_facts, quality, safety, subject
 from support.policies import good_policy
+from support.signedvotes import vote
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,30 @@ def test_it_does_not_count_here(changes: dict[str, Any], why: str) -> None:
     result = evaluate(facts, good_policy())
     assert result.outcome is Outcome.WAIT
     assert why in result.message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"environment": "test"},
+        {"namespace": "lab"},
+        {"clusters": ["lab"]},
+        {"repository": "https://git.example/line-4/fork.git"},
+        {"ref": "refs/heads/next"},
+        {"path": "agents/copy.yaml"},
+    ],
+)
+def test_all_of_it_is_signed_and_read_back_as_it_was_signed(changes: dict[str, Any]) -> None:
+    """The same bytes in a fork, on another branch or in another environment are not approved."""
+    copied = vote("quality-1", "quality", **changes)
+    for field, value in changes.items():
+        assert getattr(copied, field) == value
+    result = evaluate(
+        good_facts(approvals=[copied, vote("ot-safety-1", "ot-safety")]), good_policy()
+    )
+    assert result.outcome is Outcome.WAIT
+    whole = [vote("quality-1", "quality"), vote("ot-safety-1", "ot-safety")]
+    assert evaluate(good_facts(approvals=whole), good_policy()).outcome is Outcome.PASS
 
 
 def test_an_approval_that_was_spent_is_not_played_again() -> None:

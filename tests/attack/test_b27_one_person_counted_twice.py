@@ -1,4 +1,8 @@
-"""One human being must not fill two seats, by any number of keys or roles (I6)."""
+"""One person is counted twice, or groups that overlap starve a rule that people could fill.
+
+By any number of keys or roles one human being fills one seat; who could fill several is seated
+where that helps (I6).
+"""
 
 from interlock.api.facts import Approval
 from interlock.api.values import GateResult, Outcome
@@ -72,3 +76,19 @@ def test_a_key_that_is_not_valid_yet_is_nobody_s() -> None:
     people = documents()["people"]
     people["people"][2]["keys"][0]["notBefore"] = "2026-11-20T12:00:01Z"
     assert evaluate(good_facts(), good_policy(people=people)).outcome is Outcome.WAIT
+
+
+def test_overlapping_groups_do_not_starve_a_slot() -> None:
+    """First come, first seated would put quality-1 in the role that quality-2 alone could fill."""
+    people = documents()["people"]
+    people["people"][0]["roles"] = ["quality", "ot-safety"]
+    both = [approval("quality-1", "quality"), approval("quality-1", "ot-safety", nonce="o" * 16)]
+    result = evaluate(
+        good_facts(approvals=[*both, approval("quality-2", "quality")]), good_policy(people=people)
+    )
+    assert result.outcome is Outcome.PASS
+
+
+def test_a_thousand_votes_of_one_person_are_one() -> None:
+    many = [quality(nonce=f"nonce-{n:016d}") for n in range(1000)]
+    assert judged(*many).outcome is Outcome.WAIT

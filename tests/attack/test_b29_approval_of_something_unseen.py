@@ -88,10 +88,56 @@ async def test_text_that_reorders_the_screen(team: Desk, capsys: Any) -> None:
 async def test_saying_no_pushes_nothing(
     team: Desk, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from interlock.cli import exits
-    from interlock.cli.approve import approve
-
-    args = [str(team.file), "--serving", "none", "--key", str(team.key("quality-1"))]
+    args = ["--serving", "none", "--key", str(team.key("quality-1"))]
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
-    assert exits.main(approve, "x", [*args, "--config", str(team.home / "config.yaml")]) == 1
+    assert team.run("approve", *args, yes=False) == 1
     assert await nothing_was_pushed(team)
+
+
+UNREADABLE = {
+    "a key that occurs twice": "spec: {{}}\n{text}",
+    "an alias": "{text}\n  env: &e {{A: b}}\n  secrets: *e\n",
+    "a tag": "{text}\n  env: !!python/object:os.system {{A: b}}\n",
+    "a field that nobody knows": "{text}\n  initContainers: []\n",
+    "a second document": "{text}\n---\n{text}",
+    "a direction mark": "{text}\n  # \u202eedoc\n",
+    "a control character": "{text}\n  # \x1b[2K\n",
+}
+
+
+@pytest.mark.parametrize("trick", UNREADABLE)
+async def test_a_file_that_people_and_parsers_read_differently(
+    team: Desk, capsys: Any, trick: str
+) -> None:
+    text = team.file.read_text().rstrip("\n")
+    team.file.write_text(UNREADABLE[trick].format(text=text))
+    team.git("-c", "user.name=d", "-c", "user.email=d@x.example", "commit", "-qam", "trick")
+    assert team.approve("quality-1") == 2
+    assert facts.PATH.rpartition("/")[2] in said(capsys)
+    assert await nothing_was_pushed(team)
+
+
+async def test_a_link_in_the_place_of_the_file(team: Desk) -> None:
+    """A reviewer of the link sees a path; what it leads to changes without it."""
+    (team.clone / "elsewhere.yaml").write_bytes(team.file.read_bytes())
+    team.file.unlink()
+    team.file.symlink_to("../elsewhere.yaml")
+    team.git("add", "--all")
+    team.git("-c", "user.name=d", "-c", "user.email=d@x.example", "commit", "-qm", "link")
+    assert team.approve("quality-1") != 0
+    assert await nothing_was_pushed(team)
+
+
+async def test_a_submodule_in_the_place_of_its_folder(team: Desk) -> None:
+    team.git("rm", "-rq", "--cached", "agents")
+    cacheinfo = f"160000,{'ab' * 20},agents"
+    team.git("update-index", "--add", "--cacheinfo", cacheinfo)
+    team.git("-c", "user.name=d", "-c", "user.email=d@x.example", "commit", "-qm", "module")
+    assert team.approve("quality-1") == 1
+    assert await nothing_was_pushed(team)
+
+
+def test_references_that_may_mean_something_else_tomorrow(team: Desk, capsys: Any) -> None:
+    team.commit(facts.spec(image="registry.example/agents/press-scheduler:latest"))
+    assert team.approve("quality-1") == 1
+    assert "without a digest: image" in said(capsys)
