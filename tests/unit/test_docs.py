@@ -136,7 +136,7 @@ def test_every_command_of_ours_exists(page: Path) -> None:
     known = {*COMMANDS, *PLUGIN}
     text = page.read_text()
     code = [*re.findall(r"`([^`\n]+)`", text), *(block for _, _, block in FENCE.findall(text))]
-    for command in re.findall(r"(?:^|\s)interlock ([a-z]+)", "\n".join(code), re.M):
+    for command in re.findall(r"(?:^|\s)interlock ([a-z][a-z-]*)", "\n".join(code), re.M):
         assert command in known, f"{page.name} names `interlock {command}`"
 
 

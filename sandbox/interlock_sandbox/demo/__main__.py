@@ -12,10 +12,11 @@ from collections.abc import Sequence
 import click
 
 from interlock_sandbox.demo import policy, profile, show, traffic, trivy
+from interlock_sandbox.demo.processes import BIN
 from interlock_sandbox.demo.profile import NODE, Profile
 from interlock_sandbox.demo.steps import CUTS, Step, steps
 from interlock_sandbox.demo.story import Story
-from interlock_sandbox.demo.world import BIN, World
+from interlock_sandbox.demo.world import World
 from interlock_sandbox.sandbox import Sandbox
 
 
@@ -40,7 +41,7 @@ def main(output: str, keep: bool, asked: str | None) -> None:
     lacking = trivy.prepare()
     chosen, why = profile.choose(asked)
     click.echo(f"Profile {chosen.name} ({chosen.pods}), because {why}.")
-    click.echo("Kubernetes, MLflow, Sigstore, an OCI registry and git come up …")
+    click.echo("Kubernetes, MLflow, Sigstore, an OCI registry and Gitea come up …")
     told = steps(chosen)
     with trivy.engine(lacking) as (docker, why_not), Sandbox(chosen.parts) as sandbox:
         show.say(f"ready after {sandbox.state.seconds:.1f} s")
@@ -107,7 +108,9 @@ def _wait(world: World) -> None:
         f"INTERLOCK_CONFIG={world.config}\n"
         f"  kubectl get ad -A;  kubectl interlock why press-scheduler -n line-4\n"
         f"MLflow {world.outputs['mlflow_url']} (password in "
-        f"{world.outputs['mlflow_trainer_password_file']}), git {world.outputs['git_url']}.\n"
+        f"{world.outputs['mlflow_trainer_password_file']})\n"
+        f"Gitea  {world.forge.url} ({', '.join(world.forge.people)}; passwords in\n"
+        f"{world.forge.password_file('<name>')}; certificate of {world.forge.ca_file})\n"
         f"Ctrl-C ends and removes it all."
     )
     signal.sigwait({signal.SIGINT, signal.SIGTERM})

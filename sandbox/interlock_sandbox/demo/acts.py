@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from interlock_sandbox.demo import show
+from interlock_sandbox.demo import policy, show
 from interlock_sandbox.demo.mlflow import flip_last_byte
 from interlock_sandbox.demo.producing import Model
 from interlock_sandbox.demo.profile import NODE
@@ -14,8 +14,15 @@ from interlock_sandbox.demo.world import AGENT, EXAMPLE, FILE, TEAM, World
 BAKE = "4s"
 
 
-def propose(world: World, image: str, model: Model, **changes: Any) -> str:
-    """The team writes the file, pins it and pushes; return the commit."""
+REPOSITORY = f"{TEAM}/agents"
+CHECK = f"interlock/{TEAM}/{AGENT}"
+"""What the bridge calls its check."""
+
+
+def propose(world: World, image: str, model: Model, **changes: Any) -> int:
+    """The team writes the file, pins it and opens a pull request; return its number."""
+    branch = f"model-{model.version}-{image[-6:]}"
+    world.run("team", "git", "switch", "-q", "-C", branch, "origin/main", quiet=True)
     path = world.clone("team") / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(_manifest(world, image, model), sort_keys=False))
@@ -24,38 +31,104 @@ def propose(world: World, image: str, model: Model, **changes: Any) -> str:
         document["spec"] |= changes
         path.write_text(yaml.safe_dump(document, sort_keys=False))
     world.run("team", "interlock", "pin", FILE)
-    return push(world, f"Deploy model {model.version}")
+    return open_pull(world, f"Deploy model {model.version}")
 
 
-def push(world: World, message: str) -> str:
-    """The team commits and pushes what it has."""
+def open_pull(world: World, title: str) -> int:
+    """The team commits what it has, pushes the branch and opens a pull request."""
     world.run("team", "git", "add", "-A", quiet=True)
-    world.run("team", "git", "commit", "-q", "--allow-empty", "-m", message, quiet=True)
-    world.run("team", "git", "push", "-q", "origin", "HEAD:main")
-    return world.run("team", "git", "rev-parse", "HEAD", quiet=True).strip()
+    world.run("team", "git", "commit", "-q", "-m", title, quiet=True)
+    branch = world.run("team", "git", "branch", "--show-current", quiet=True).strip()
+    push = ("git", "push", "-q", "origin", branch)
+    world.run("team", *push, quiet=True)
+    show.command("team", push, "")  # the forge answers with advice for people
+    return world.forge.open_pull("team", REPOSITORY, branch, title)
 
 
-def approve(world: World, person: str, role: str) -> None:
-    """An approver fetches what was pushed and signs it."""
+def merge(world: World, number: int) -> str:
+    """The team merges and goes on from there; return the commit."""
+    commit = world.forge.merge("team", REPOSITORY, number)
+    world.run("team", "git", "fetch", "-q", "origin", quiet=True)
+    return commit
+
+
+def deliver(world: World, image: str, model: Model, **changes: Any) -> str:
+    """The team proposes and merges at once, whatever anybody thinks of it; return the commit."""
+    return merge(world, propose(world, image, model, **changes))
+
+
+def change(world: World, image: str, model: Model, **changes: Any) -> str:
+    """The team proposes, both roles approve, the team merges; return the commit."""
+    number = propose(world, image, model, **changes)
+    review_all(world, number)
+    return merge(world, number)
+
+
+def review_all(world: World, number: int) -> None:
+    """Both roles that the tier asks for approve in the pull request, until its check is green."""
+    for person in policy.APPROVERS:
+        world.forge.approve(person, REPOSITORY, number)
+    check(world, number, "success")
+
+
+def check(world: World, number: int, state: str, *told: str) -> str:
+    """Wait until the check of a pull request is in this state and tells this; return its text."""
+
+    def look() -> str | None:
+        found = world.forge.check("team", REPOSITORY, number, CHECK)
+        return found.text if found.state == state and all(w in found.text for w in told) else None
+
+    text = show.until(look, f"the check is {state}")
+    show.say(f"check {CHECK}: {state}: {text}")
+    return text
+
+
+def comment(world: World, number: int, told: str) -> str:
+    """Wait until the bridge tells this under a pull request; return all that it says."""
+
+    def look() -> str | None:
+        said = world.forge.comments("team", REPOSITORY, number)
+        return next((text for text in said if told in text), None)
+
+    text = show.until(look, f"a comment under pull request #{number} that tells {told}")
+    show.quote(f"bridge, under pull request #{number}", text)
+    return text
+
+
+def sign(world: World, person: str) -> None:
+    """An approver fetches what was merged and signs it."""
+    role = policy.APPROVERS[person]
     world.run(person, "git", "pull", "-q", "--rebase", "origin", "main", quiet=True)
     world.run(person, "interlock", "approve", FILE, "--role", role, "--yes", "--reason", "reviewed")
 
 
-def approve_all(world: World) -> None:
-    """Both roles that the tier asks for sign."""
-    approve(world, "quality-1", "quality")
-    approve(world, "ot-safety-1", "ot-safety")
+def sign_all(world: World) -> None:
+    """Both roles that the tier asks for sign what is on `main`."""
+    for person in policy.APPROVERS:
+        sign(world, person)
 
 
 def clone_all(world: World) -> None:
     """Everybody clones the team's repository; the team makes the first commit."""
     url = world.repositories["agents"]
-    for person in ("team", "quality-1", "ot-safety-1"):
+    for person in ("team", *policy.APPROVERS):
         folder = world.home / "people" / person / "agents"
         world.run(person, "git", "clone", "-q", url, str(folder), folder=world.home, quiet=True)
         if person == "team":
-            (folder / "README.md").write_text("Agents of line 4.\n")
-            push(world, "Begin")
+            _begin(world)
+
+
+def change_readme(world: World) -> str:
+    """The team changes what is no agent's; return the commit."""
+    world.run("team", "git", "switch", "-q", "-C", "readme", "origin/main", quiet=True)
+    (world.clone("team") / "README.md").write_text("Agents of line 4, night shift included.\n")
+    return merge(world, open_pull(world, "Say whose agents these are"))
+
+
+def _begin(world: World) -> None:
+    (world.clone("team") / "README.md").write_text("Agents of line 4.\n")
+    for arguments in (("add", "-A"), ("commit", "-q", "-m", "Begin"), ("push", "-q", "-u")):
+        world.run("team", "git", *arguments, quiet=True)
 
 
 def tamper(world: World, model: Model) -> str:

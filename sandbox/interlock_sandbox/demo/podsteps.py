@@ -37,7 +37,7 @@ def quarantine_keeps_evidence(story: Story) -> str:
     acts.kubectl_get(world)
     world.run("sre-1", "kubectl", "interlock", "restore", AGENT, *acting, "a planned drill")
     acts.wait_for(world, "v6 waits for new approvals", gate="Waiting")
-    acts.approve_all(world)
+    acts.sign_all(world)
     acts.wait_for(world, "v6 serves again", serving=serving, candidate="-", ready="True")
     story.follows(serving)
     return f"{kept} has the log"

@@ -17,6 +17,8 @@ EVALUATOR = "https://ci.example/quality/press-tests"
 REF = "refs/heads/main"
 SCANNER_URI = "pkg:golang/github.com/aquasecurity/trivy@v0.74.0"
 
+APPROVERS = {"quality-1": "quality", "ot-safety-1": "ot-safety"}
+"""Who signs, and in which role."""
 GOVERNANCE = Path(__file__).parents[3] / "examples" / "governance"
 TIER = "high"
 EVIDENCE = ("vulnerabilityScan", "provenance", "sbom", "evaluation", "modelContent")
@@ -26,11 +28,10 @@ SIGNALS = {"initialDelay": "1s", "interval": "1s", "successes": 2}
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody with a key, a git account and perhaps a Kubernetes login."""
+    """Somebody with a key, an account at the forge and perhaps a Kubernetes login."""
 
     id: str
     roles: tuple[str, ...]
-    account: str
     kubernetes: bool = False
 
     @property
@@ -40,14 +41,15 @@ class Person:
 
 
 PEOPLE = (
-    Person("team", ("developer",), "team"),
-    Person("quality-1", ("quality",), "approver"),
-    Person("ot-safety-1", ("ot-safety",), "approver"),
-    Person("sre-1", ("sre",), "team", kubernetes=True),
-    Person("security", (), "security"),
-    Person("interlock", (), "interlock"),
+    Person("team", ("developer",)),
+    Person("quality-1", ("quality",)),
+    Person("ot-safety-1", ("ot-safety",)),
+    Person("sre-1", ("sre",), kubernetes=True),
+    Person("security", ()),
+    Person("interlock", ()),
+    Person("bridge", ()),
 )
-"""`security` and `interlock` sign no change; they have a git account only."""
+"""Those without roles sign no change; they have an account at the forge only."""
 
 
 def targets(world: "World") -> dict[str, bytes]:
@@ -102,7 +104,8 @@ def _documents(world: "World") -> dict[str, Any]:
     ]
     quorum = [{"role": "quality"}, {"role": "ot-safety"}]
     ready = {"readyWithin": world.profile.ready_within}
-    tier = {"gates": gates(world), "quorum": quorum, "minimumBake": "1s"} | ready
+    strengths = {"strengths": ["signed", "forge"]}
+    tier = {"gates": gates(world), "quorum": quorum, "minimumBake": "1s"} | ready | strengths
     return {
         "namespaces": {
             "namespaces": {
@@ -121,6 +124,7 @@ def _documents(world: "World") -> dict[str, Any]:
                     "roles": list(person.roles),
                     "keys": [{"ssh": world.public_key(person.id)}],
                     "emails": [person.email],
+                    "accounts": [{"forge": world.forge.url, "id": world.forge.id_of(person.id)}],
                 }
                 for person in PEOPLE
                 if person.roles
@@ -130,6 +134,7 @@ def _documents(world: "World") -> dict[str, Any]:
             "signers": [
                 {"role": role, "identity": identity, "issuer": issuer} for role, identity in signers
             ],
+            "bridges": [{"forge": world.forge.url, "key": world.public_key("bridge")}],
             "scanners": [SCANNER_URI],
             "scannerImages": [world.trivy.image.partition("@")[2]] if world.trivy else [],
         },

@@ -13,8 +13,8 @@ from interlock_sandbox.node import needs
 from interlock_sandbox.node.needs import NodeError
 from interlock_sandbox.node.netns import own_network
 
-_BESIDE = ("mlflow", "sigstore", "registry", "git")
-_COMPILED = ("kubernetes", "etcd", "registry", "node", "containerd")
+_BESIDE = ("mlflow", "sigstore", "registry", "gitea")
+_COMPILED = ("kubernetes", "etcd", "registry", "gitea", "node", "containerd")
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,11 @@ def command(who: str, arguments: Sequence[str], output: str) -> None:
     click.echo(f"   {typed}{answered}")
 
 
+def quote(who: str, text: str) -> None:
+    """Print what somebody wrote."""
+    click.echo(f"   {who}:" + "".join(f"\n     {line}" for line in text.rstrip().splitlines()))
+
+
 def hold(condition: object, expected: str, got: object = "") -> None:
     """Assert what the story promises. Raises Unheld."""
     if not condition:

@@ -20,25 +20,23 @@ CUT_WITHIN = 60
 
 
 def first_version_waits(story: Story) -> str:
-    """CI jobs make model, image and evidence; the team pins and pushes; approvals are missing."""
+    """CI jobs make model, image and evidence; the team opens a pull request; its check waits."""
     world = story.world
     acts.clone_all(world)
     story.models["v1"], story.images["v1"] = producing.release(world, "v1")
-    acts.propose(world, story.images["v1"], story.models["v1"])
-    acts.wait_for(world, "v1 waits for approvals", gate="Waiting")
-    acts.kubectl_get(world)
-    text = acts.why(world)
-    for role in ("quality", "ot-safety"):
-        show.hold(role in text, f"`why` names the open role {role}")
+    story.pull = acts.propose(world, story.images["v1"], story.models["v1"])
+    acts.check(world, story.pull, "pending", "quality", "ot-safety")
+    text = acts.comment(world, story.pull, "**Waiting**")
     asked = policy.gates(world)
     for gate in asked[:-1]:
-        show.hold(re.search(rf"pass +{gate} ", text), f"the gate {gate} passes", text)
+        show.hold(re.search(rf"pass +{gate} ", text), f"the gate {gate} would pass", text)
     return f"{len(asked) - 1} proofs hold; waits for quality and ot-safety"
 
 
-def two_approvers_sign(story: Story) -> str:
-    """Two persons in two roles sign; the first version serves from its own namespace."""
-    acts.approve_all(story.world)
+def two_approvers_review(story: Story) -> str:
+    """Two persons in two roles approve it, the team merges: the first version serves."""
+    acts.review_all(story.world, story.pull)
+    acts.merge(story.world, story.pull)
     if story.world.profile is NODE:
         story.load = Load(show.until(story.address, "the agent's Service"))
         story.load.start()
@@ -57,7 +55,7 @@ def two_approvers_sign(story: Story) -> str:
 def tampered_model_is_blocked(story: Story) -> str:
     """One byte of the model changes in MLflow after signing: blocked, naming file and digests."""
     world, model = story.world, story.models["v2"]
-    acts.propose(world, story.images["v1"], model)
+    acts.deliver(world, story.images["v1"], model)
     name = acts.tamper(world, model)
     acts.wait_for(world, "v2 is blocked", gate="Blocked")
     text = acts.why(world)
@@ -75,7 +73,7 @@ def pickle_is_refused(story: Story) -> str:
     show.say(f"the trainer puts in {name}, a pickle that makes a file when anybody loads it")
     producing.look_into(world, folder, codes=(1,))
     model = producing.register(world, folder)
-    acts.propose(world, story.images["v1"], model)
+    acts.deliver(world, story.images["v1"], model)
     acts.wait_for(world, "its content blocks", gate="Blocked", reason="*model-content")
     text = acts.why(world)
     for told in (f"{name} is a pickle", pickles.IMPORT):
@@ -87,10 +85,13 @@ def pickle_is_refused(story: Story) -> str:
 
 
 def vulnerable_image_is_blocked(story: Story) -> str:
-    """The scan of the new image names a critical vulnerability: blocked, with CVE and fix."""
+    """A critical vulnerability: the check fails; merged all the same, blocked, with CVE and fix."""
     world, worst = story.world, trivy.FINDING
     story.models["v3"], image = producing.release(world, "v3-critical", scan="critical")
-    acts.propose(world, image, story.models["v3"])
+    number = acts.propose(world, image, story.models["v3"])
+    acts.check(world, number, "failure", "vulnerability-scan")
+    show.say("the forge lets the team merge all the same; a merge proves nothing")
+    acts.merge(world, number)
     acts.wait_for(world, "the scan blocks", gate="Blocked", reason="*vulnerability-scan")
     text = acts.why(world)
     for told in (worst.id, worst.package, f"fixed in {worst.fixed}"):
@@ -104,8 +105,7 @@ def never_ready_is_held(story: Story) -> str:
     world = story.world
     moves = len(story.transitions())
     image = producing.build_image(world, "v3", fate="never-ready")
-    acts.propose(world, image, story.models["v3"])
-    acts.approve_all(world)
+    acts.change(world, image, story.models["v3"])
     story.images["v4"] = producing.build_image(world, "v4", fate="turns-unready")  # meanwhile
     status = acts.wait_for(world, "v3 is held", gate="Held", reason="*NeverReady")
     acts.kubectl_get(world)
@@ -119,8 +119,7 @@ def unhealthy_goes_back(story: Story) -> str:
     """v4 serves, then turns unhealthy: back on v1 by itself, and a re-sync changes nothing."""
     world = story.world
     times = {"bake": world.profile.failing_bake, "drain": world.profile.drain}
-    acts.propose(world, story.images["v4"], story.models["v3"], rollout=times)
-    acts.approve_all(world)
+    acts.change(world, story.images["v4"], story.models["v3"], rollout=times)
     status = acts.wait_for(world, "v4 serves", candidate="-", ready="True")
     story.follows(status["serving"])
     show.say(f"v4 serves; {world.profile.unhealthy}")
@@ -130,9 +129,7 @@ def unhealthy_goes_back(story: Story) -> str:
     back = story.transitions()[-1]
     acts.kubectl_get(world)
     records = len(story.transitions())
-    acts.push(world, "Nothing changed")
-    commit = world.run("team", "git", "rev-parse", "HEAD", quiet=True).strip()
-    _wait_for_sync(world, commit)
+    _wait_for_sync(world, acts.change_readme(world))
     show.hold(len(story.transitions()) == records, "a re-sync changes nothing")
     story.drained(status["serving"])
     return traffic.left(story.load, back)
@@ -141,8 +138,7 @@ def unhealthy_goes_back(story: Story) -> str:
 def sre_rolls_back_and_releases(story: Story) -> str:
     """v5 serves; an SRE rolls back with kubectl, is recorded, and releases the hold again."""
     world = story.world
-    acts.propose(world, story.images["v1"], story.models["v5"])
-    acts.approve_all(world)
+    acts.change(world, story.images["v1"], story.models["v5"])
     story.models["v6"] = producing.publish_model(world, "v6")  # meanwhile
     status = acts.wait_for(world, "v5 serves and its bake ended", candidate="-", reason="-")
     story.digests["v5"] = status["serving"]
@@ -206,10 +202,10 @@ def attacks_meet_the_api_server(story: Story) -> str:
 def killed_operator_converges(story: Story) -> str:
     """The operator is killed in the middle of a rollout, and starts again: it converges."""
     world = story.world
-    acts.propose(world, story.images["v1"], story.models["v6"])
+    acts.deliver(world, story.images["v1"], story.models["v6"])
     acts.wait_for(world, "v6 waits", gate="Waiting")
     known = set(_deployments(story))
-    acts.approve_all(world)
+    acts.sign_all(world)
     show.until(lambda: set(_deployments(story)) - known or None, "v6 is being staged")
     world.kill("controller")
     show.say("the controller was killed with SIGKILL while v6 was being staged")
@@ -241,7 +237,7 @@ def the_chain_verifies(story: Story) -> str:
 
 _ALL: tuple[Step, ...] = (
     first_version_waits,
-    two_approvers_sign,
+    two_approvers_review,
     only_declared_edges,
     tampered_model_is_blocked,
     pickle_is_refused,

@@ -18,6 +18,8 @@ class Story:
     models: dict[str, Model] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
+    pull: int = 0
+    """The pull request of the first version."""
     load: Load | None = None
     """Traffic, where pods run: from before the first version serves to the end."""
 

@@ -29,7 +29,17 @@ from support.facts import good_facts, scan_evidence, subject
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 FOLDER = EXAMPLES / "press-scheduler"
-DOCUMENTS = ("press-scheduler/agent", "repository", "rollback", "release")
+DOCUMENTS = (
+    "press-scheduler/agent",
+    "repository",
+    "rollback",
+    "release",
+    "break-glass",
+    "argocd/repository",
+    "flux/repository",
+)
+OTHERS = {"argocd/application.yaml", "flux/sync.yaml"}
+"""What Argo CD and Flux read."""
 
 
 def document(name: str) -> Any:
@@ -50,7 +60,25 @@ def test_an_example_is_a_valid_object(name: str) -> None:
 def test_every_example_is_tested() -> None:
     there = {path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("*.yaml")}
     governance = {name for name in there if name.startswith("governance/")}
-    assert there - governance == {f"{name}.yaml" for name in DOCUMENTS}
+    assert there - governance - OTHERS == {f"{name}.yaml" for name in DOCUMENTS}
+
+
+def test_argo_cd_delivers_what_its_repository_reads() -> None:
+    spec = document("argocd/repository")["spec"]
+    source = document("argocd/application")["spec"]["source"]
+    assert source["repoURL"] == spec["url"]
+    assert f"refs/heads/{source['targetRevision']}" == spec["ref"]
+    assert source["path"] == spec["path"]
+
+
+def test_flux_delivers_what_its_repository_reads() -> None:
+    spec = document("flux/repository")["spec"]
+    text = (EXAMPLES / "flux/sync.yaml").read_bytes()
+    source, sync = (strict_yaml.load(one, limit=1 << 16) for one in text.split(b"\n---\n"))
+    assert source["spec"]["url"] == spec["url"]
+    assert f"refs/heads/{source['spec']['ref']['branch']}" == spec["ref"]
+    assert sync["spec"]["path"] == f"./{spec['path']}"
+    assert sync["spec"]["sourceRef"]["name"] == source["metadata"]["name"]
 
 
 def governance() -> dict[str, bytes]:
