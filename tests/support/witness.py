@@ -131,30 +131,35 @@ class Witness:
             await asyncio.sleep(SOCKETS_CLOSE)
 
     async def _watch(self, session: aiohttp.ClientSession, kind: str) -> None:
-        """Watch from before the first agent on; a kind that is quite new is refused for a while."""
+        """Watch from before the first agent on; a kind that is quite new is refused for a while.
+
+        An API server ends a watch that lags; it goes on where it ended.
+        """
         path = _WATCHED[kind]
         url = f"https://{self._api.host}{path}{'&' if '?' in path else '?'}watch=true"
-        seen = False
+        version = ""
         try:
-            while not seen:
-                async with session.get(url, headers=self._headers()) as response:
+            while True:
+                here = f"{url}&resourceVersion={version}" if version else url
+                async with session.get(here, headers=self._headers()) as response:
                     if response.status != http.HTTPStatus.OK:
+                        if version:
+                            raise ValueError(f"HTTP {response.status}")
                         await asyncio.sleep(0.1)
                         continue
                     try:
                         async for line in response.content:
-                            seen = True
-                            await self._take(kind, json.loads(line))
+                            version = await self._take(kind, json.loads(line))
                     finally:
                         abort(response)
         except (aiohttp.ClientError, ValueError, KeyError, OSError) as error:
             self._trouble.append(f"the watch on {kind} broke: {error!r}")
-        self._trouble.append(f"the watch on {kind} ended")
 
     def _headers(self) -> dict[str, str]:
         return dict(self._api.headers) | {"Accept-Encoding": "identity"}
 
-    async def _take(self, kind: str, event: Object) -> None:
+    async def _take(self, kind: str, event: Object) -> str:
+        """Keep a change; return its version."""
         obj = event["object"]
         meta = obj["metadata"]
         if kind in RECORDS and event["type"] != "DELETED":
@@ -166,6 +171,7 @@ class Witness:
         with self._news:
             self._seen[home].append(sight)
             self._news.notify_all()
+        return str(meta["resourceVersion"])
 
 
 def _moves(sights: list[Sight]) -> Iterator[tuple[Sight, str]]:
