@@ -110,7 +110,8 @@ async def run(
     forges = {one.url: forge(one) for one in config.forge_bridge.forges}
     watchers = _watchers(config, config.forge_bridge, forges, verifier, records)
     secret = webhook.read_secret(config.webhook.secret_file) if config.webhook else b""
-    served = await _serve(watchers, secret, *listen) if listen else None
+    app = application(watchers, secret)
+    served = await webhook.serve(app, *listen) if listen else None
     tasks = [asyncio.create_task(one.run()) for one in watchers]
     try:
         await stop.wait()
@@ -184,46 +185,22 @@ def forge(one: settings.Forge) -> Forge:
     return GitLab(Rest(host, one.api or f"{one.url}/api/v4", headers, one.ca_file))
 
 
-async def _serve(watchers: list[Watcher], secret: bytes, host: str, port: int) -> web.AppRunner:
-    """Serve /healthz and /readyz, and /wake/HOST where there is a secret."""
-    runner = web.AppRunner(application(watchers, secret), access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, host, port).start()
-    return runner
-
-
 def application(watchers: list[Watcher], secret: bytes) -> web.Application:
-    """Return what answers."""
+    """Return what answers: /healthz and /readyz, and /wake/HOST where there is a secret."""
     by_host = {urlsplit(one.url).netloc: one for one in watchers}
 
-    async def health(_: web.Request) -> web.Response:
-        """Say that the process answers."""
-        return web.Response(text="ok\n")
-
-    async def ready(_: web.Request) -> web.Response:
-        """Say whether looks end."""
+    def unready() -> str:
         silent = [one.url for one in watchers if not one.alive]
-        if not silent:
-            return web.Response(text="ok\n")
-        return web.Response(status=503, text=f"no look at {', '.join(silent)} ended lately\n")
+        return f"no look at {', '.join(silent)} ended lately" if silent else ""
 
-    async def wake(request: web.Request) -> web.Response:
-        """Look at a forge soon."""
-        if not await webhook.from_a_forge(request, secret):
-            said = "the delivery's signature or token is not that of our secret\n"
-            return web.Response(status=401, text=said)
-        found = by_host.get(request.match_info["host"])
+    def wake(host: str) -> str:
+        found = by_host.get(host)
         if found is None:
-            return web.Response(status=404, text="the configuration names no such forge\n")
+            return "the configuration names no such forge"
         found.wake()
-        return web.Response(status=202, text="ok\n")
+        return ""
 
-    app = web.Application()
-    app.router.add_get("/healthz", health)
-    app.router.add_get("/readyz", ready)
-    if secret:
-        app.router.add_post("/wake/{host:[a-z0-9.:-]{1,255}}", wake)
-    return app
+    return webhook.listener(secret, "{host:[a-z0-9.:-]{1,255}}", wake, unready)
 
 
 def _now() -> datetime:

@@ -53,7 +53,8 @@ async def run(
     client = await Client.connect(kubeconfig)
     syncer = Syncer(client, config)
     schedule = Schedule(syncer.sync)
-    served = await webhook.serve(schedule, secret, *listen) if listen else None
+    app = webhook.application(schedule, secret)
+    served = await webhook.serve(app, *listen) if listen else None
     try:
         while not stop.is_set():
             try:

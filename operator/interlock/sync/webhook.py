@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import hmac
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -60,45 +61,65 @@ def read_secret(path: Path) -> bytes:
     return secret
 
 
-async def serve(syncing: Wakes, secret: bytes, host: str, port: int) -> web.AppRunner:
-    """Serve /healthz, /readyz and /metrics, and /wake/NAMESPACE/NAME where there is a secret."""
-    runner = web.AppRunner(application(syncing, secret), access_log=None)
+async def serve(served: web.Application, host: str, port: int) -> web.AppRunner:
+    """Serve what `application` or `listener` made."""
+    runner = web.AppRunner(served, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     return runner
 
 
 def application(syncing: Wakes, secret: bytes) -> web.Application:
-    """Return what answers."""
+    """Return what answers for the syncer: /metrics beside the rest, and /wake/NAMESPACE/NAME."""
+
+    def unready() -> str:
+        return "" if syncing.alive else "the API server does not answer"
+
+    def wake(namespace: str, name: str) -> str:
+        syncing.wake(namespace, name)
+        return ""
+
+    async def numbers(_: web.Request) -> web.Response:
+        """Give the metrics."""
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = listener(secret, "{namespace:[a-z0-9-]{1,63}}/{name:[a-z0-9.-]{1,63}}", wake, unready)
+    app.router.add_get("/metrics", numbers)
+    return app
+
+
+def listener(
+    secret: bytes, place: str, wake: Callable[..., str], unready: Callable[[], str]
+) -> web.Application:
+    """Return what answers: /healthz, /readyz, and /wake/PLACE where there is a secret.
+
+    `wake` is given what a delivery's place names, and returns a sentence where it knows no such
+    place; `unready` says why the process is not ready, and nothing where it is.
+    """
 
     async def health(_: web.Request) -> web.Response:
         """Say that the process answers."""
         return web.Response(text="ok\n")
 
     async def ready(_: web.Request) -> web.Response:
-        """Say whether the API server answers."""
-        if syncing.alive:
-            return web.Response(text="ok\n")
-        return web.Response(status=503, text="the API server does not answer\n")
+        """Say whether it does its work."""
+        why = unready()
+        return web.Response(status=503, text=f"{why}\n") if why else web.Response(text="ok\n")
 
-    async def numbers(_: web.Request) -> web.Response:
-        """Give the metrics."""
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    async def wake(request: web.Request) -> web.Response:
-        """Look at an AgentRepository soon."""
+    async def woken(request: web.Request) -> web.Response:
+        """Look at one place soon."""
         if not await from_a_forge(request, secret):
             said = "the delivery's signature or token is not that of our secret\n"
             return web.Response(status=401, text=said)
-        syncing.wake(request.match_info["namespace"], request.match_info["name"])
+        if unknown := wake(**request.match_info):
+            return web.Response(status=404, text=f"{unknown}\n")
         return web.Response(status=202, text="ok\n")
 
     app = web.Application()
     app.router.add_get("/healthz", health)
     app.router.add_get("/readyz", ready)
-    app.router.add_get("/metrics", numbers)
     if secret:
-        app.router.add_post("/wake/{namespace:[a-z0-9-]{1,63}}/{name:[a-z0-9.-]{1,63}}", wake)
+        app.router.add_post(f"/wake/{place}", woken)
     return app
 
 
