@@ -100,7 +100,7 @@ class GitProcess:
             )
         except GitUnavailable as error:
             raise GitUnavailable(f"{url} could not be fetched: {error}") from None
-        if self._full(into):
+        if into and self._full(into):
             raise GitRefused(f"{url} sent more than {most} bytes, in many files")
         if code == 0:
             return out
@@ -171,27 +171,27 @@ class GitProcess:
             env=self._environment() | dict(settings or {}),
             start_new_session=True,
         )
-        watching = asyncio.create_task(self._watch(process.pid, into))
+        watching = asyncio.create_task(self._watch(process.pid, into)) if into else None
         try:
             async with asyncio.timeout(seconds):
                 return await _collect(process, stdin, limit)
         except TimeoutError:
             raise GitUnavailable(f"git {args[0]} gave no result within {seconds:g} s") from None
         finally:
-            watching.cancel()
+            if watching:
+                watching.cancel()
             _kill(process.pid)
             await process.wait()
 
-    async def _watch(self, group: int, folder: Path | None) -> None:
+    async def _watch(self, group: int, folder: Path) -> None:
         """Kill git when a folder is full: no limit of the system's is about several files."""
         while not self._full(folder):
             await asyncio.sleep(_WATCH_EVERY)
         _kill(group)
 
-    def _full(self, folder: Path | None) -> bool:
+    def _full(self, folder: Path) -> bool:
         """Whether a folder holds more than one fetch may bring: a pack, and its index."""
-        sizes = (_size(file) for file in folder.rglob("*")) if folder else ()
-        return sum(sizes) > 2 * self.limits.fetch_bytes
+        return sum(_size(file) for file in folder.rglob("*")) > 2 * self.limits.fetch_bytes
 
     def _options(self) -> tuple[str, ...]:
         return (*_OPTIONS, *(("protocol.file.allow=always",) if self._allow_file else ()))
