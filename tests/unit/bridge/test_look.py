@@ -212,34 +212,28 @@ async def test_a_file_that_is_no_agent_is_said(place: Town) -> None:
     assert "occurs twice" in place.forge.comments[-1] or "twice" in place.forge.comments[-1]
 
 
-async def test_a_surprise_in_one_pull_request_stops_no_other(place: Town) -> None:
-    good = pull(number=8)
+def beside_a_good_one(place: Town, error: Exception) -> None:
+    """A pull request whose reviews end in an error, listed before one whose are read."""
+    good, reviews = pull(number=8), place.forge.reviews
     place.forge.listed = [pull(), good]
     place.forge.said = [review("quality-1")]
-    reviews = place.forge.reviews
 
     async def some(asked: object) -> object:
         if asked == good:
             return await reviews(good)
-        raise ValueError("nobody expected this")
+        raise error
 
     place.forge.reviews = some  # type: ignore[method-assign,assignment]
+
+
+async def test_a_surprise_in_one_pull_request_stops_no_other(place: Town) -> None:
+    beside_a_good_one(place, ValueError("nobody expected this"))
     await place.look()
     assert await place.words() == [("quality-1", "approve")]
 
 
 async def test_one_bad_pull_request_stops_no_other_and_is_told(place: Town) -> None:
-    good = pull(number=8)
-    place.forge.listed = [pull(), good]
-    place.forge.said = [review("quality-1")]
-    reviews = place.forge.reviews
-
-    async def some(asked: object) -> object:
-        if asked == good:
-            return await reviews(good)
-        raise SourceRefused("lists more than 2000 entries")
-
-    place.forge.reviews = some  # type: ignore[method-assign,assignment]
+    beside_a_good_one(place, SourceRefused("lists more than 2000 entries"))
     await place.look()
     assert await place.words() == [("quality-1", "approve")]
     assert place.forge.statuses[0].verdict == "error"
